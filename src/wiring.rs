@@ -21,7 +21,7 @@ use crate::engine::{Engine, Environment, Ports, private_folder};
 use crate::flow::scripted::copy::PrivateCopy;
 use crate::models::{LanguageModels, Pace, Surroundings};
 use crate::steps::Steps;
-use crate::store::{Mode, Store};
+use crate::store::{Mode, SqliteStore};
 use crate::tui;
 use connecting::SwappableModels;
 
@@ -111,8 +111,8 @@ impl Dependencies for Wiring {
 impl Wiring {
     /// Opens the store. That it was copied because it is of a newer schema now, or that something in it is lost, is in the
     /// log, and told to `say` at once.
-    fn store(&self, say: impl Fn(&str)) -> Result<Store, JournalError> {
-        let store = Store::open(&self.0.store, Mode::Write)?;
+    fn store(&self, say: impl Fn(&str)) -> Result<SqliteStore, JournalError> {
+        let store = SqliteStore::open(&self.0.store, Mode::Write)?;
         let copied = store.copy().map(|copy| {
             let path = self.0.store.display();
             format!("the store {path} was updated for this version; a copy from before is {}", copy.display())
@@ -126,13 +126,13 @@ impl Wiring {
         Ok(store)
     }
 
-    fn engine_over(&self, store: Store, settings: &Settings, models: Arc<dyn Models>) -> Engine {
+    fn engine_over(&self, store: SqliteStore, settings: &Settings, models: Arc<dyn Models>) -> Engine {
         // Whoever opens the store may be about to take up what a process that was killed has left.
         PrivateCopy::sweep();
         let secrets: Arc<dyn Secrets> = Arc::new(SecretStore::new(settings.secrets.clone()));
         let environment = environment(&settings.pass_on);
         Engine::new(Ports {
-            journal: Arc::new(store),
+            store: Arc::new(store),
             executor: Arc::new(
                 Steps::new(models, Arc::clone(&secrets), environment.clone()).with_hosts(settings.hosts.clone()),
             ),

@@ -252,7 +252,7 @@ fn the_map_names_only_rooms_and_files_that_are_there() {
 fn the_arrows_are_read_as_they_are_written() {
     assert_eq!(named("use crate::core::run::Run;", "crate::"), ["core"]);
     assert_eq!(named("use crate::{core::run::Run, flow};", "crate::"), ["core", "flow"]);
-    assert_eq!(named("let x: crate::store::Store = crate::tui::y();", "crate::"), ["store", "tui"]);
+    assert_eq!(named("let x: crate::store::SqliteStore = crate::tui::y();", "crate::"), ["store", "tui"]);
     assert!(uses("use rusqlite::Connection;", "rusqlite") && !uses("crate::rusqlite::x", "rusqlite"));
     let text = "#[cfg(test)]\nmod tests {\n    x.unwrap()\n}\nfn f() {} // y.unwrap()\n".to_owned();
     let source = SourceFile { path: "src/core/x.rs".into(), module: "core".into(), text };

@@ -93,7 +93,7 @@ impl Engine {
             failpoint("append.before");
             let asks_again = events.iter().any(Event::asks_again);
             let batch = batch(&folded, after, Writer::Decider, at, events);
-            match self.patiently(move |journal| journal.append(&batch)).await {
+            match self.patiently(move |store| store.append(&batch)).await {
                 Ok(_) => {
                     failpoint("append.after");
                     if asks_again {

@@ -191,7 +191,7 @@ impl RunLoop {
             return false;
         }
         let since = self.now() - age.duration();
-        let Ok(Some((from, output))) = self.engine.shared.ports.journal.cached(&want.fingerprint, since) else {
+        let Ok(Some((from, output))) = self.engine.shared.ports.store.cached(&want.fingerprint, since) else {
             return false;
         };
         if from == self.run.id {

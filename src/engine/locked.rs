@@ -18,7 +18,7 @@ use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::GateKind;
 use crate::core::id::RunId;
 use crate::core::key::Key;
-use crate::core::ports::{Journal, JournalError, StateFolder};
+use crate::core::ports::{JournalError, StateFolder, Storage};
 use crate::engine::Engine;
 use crate::engine::feed::Update;
 use crate::engine::lease::private_folder;
@@ -41,13 +41,13 @@ impl Engine {
     /// As the journal says, but never that it is locked.
     pub(super) async fn patiently<T: Send + 'static>(
         &self,
-        work: impl Fn(&dyn Journal) -> Result<T, JournalError> + Send + Sync + 'static,
+        work: impl Fn(&dyn Storage) -> Result<T, JournalError> + Send + Sync + 'static,
     ) -> Result<T, JournalError> {
         let (work, mut waits) = (Arc::new(work), false);
         loop {
-            let (journal, work) = (Arc::clone(&self.shared.ports.journal), Arc::clone(&work));
+            let (store, work) = (Arc::clone(&self.shared.ports.store), Arc::clone(&work));
             // On a thread of its own, so that whoever waits for it may give up.
-            let done = tokio::task::spawn_blocking(move || work(&*journal)).await;
+            let done = tokio::task::spawn_blocking(move || work(&*store)).await;
             let done = done.unwrap_or_else(|died| Err(JournalError::Store(format!("nothing was written: {died}"))));
             if !self.is_locked(&done, &mut waits) {
                 return done;
@@ -62,15 +62,15 @@ impl Engine {
     /// As the journal says, but never that it is locked.
     pub(super) fn patiently_here<T>(
         &self,
-        work: impl Fn(&dyn Journal) -> Result<T, JournalError>,
+        work: impl Fn(&dyn Storage) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
-        let (journal, mut waits) = (&*self.shared.ports.journal, false);
+        let (store, mut waits) = (&*self.shared.ports.store, false);
         loop {
             let done = blocking(|| {
                 if waits {
                     std::thread::sleep(BETWEEN);
                 }
-                work(journal)
+                work(store)
             });
             if !self.is_locked(&done, &mut waits) {
                 return done;
@@ -99,12 +99,12 @@ impl RunLoop {
     pub(super) fn patiently<T>(
         &mut self,
         held: Option<&[Event]>,
-        work: impl Fn(&dyn Journal) -> Result<T, JournalError>,
+        work: impl Fn(&dyn Storage) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
-        let journal = Arc::clone(&self.engine.shared.ports.journal);
+        let store = Arc::clone(&self.engine.shared.ports.store);
         let mut waits = false;
         loop {
-            let done = if waits { blocking(|| work(&*journal)) } else { work(&*journal) };
+            let done = if waits { blocking(|| work(&*store)) } else { work(&*store) };
             match done {
                 Err(JournalError::Busy(why)) => {
                     if !waits {

@@ -56,7 +56,7 @@ use crate::core::gate::{Gate, GateBody, GateKind, SecretBody};
 use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{Clock, Executor, Folders, HistoryQuery, Journal, JournalError, RunRow, Secrets, StateFolder};
+use crate::core::ports::{Clock, Executor, Folders, HistoryQuery, JournalError, RunRow, Secrets, StateFolder, Storage};
 use crate::core::run::{Facts, Run, Status};
 use crate::core::secret::Secret;
 pub use crate::flow::Environment;
@@ -64,8 +64,8 @@ pub use crate::flow::Environment;
 /// What the engine is made of.
 #[derive(Clone)]
 pub struct Ports {
-    /// Durability.
-    pub journal: Arc<dyn Journal>,
+    /// What is kept of runs.
+    pub store: Arc<dyn Storage>,
     /// The steps.
     pub executor: Arc<dyn Executor>,
     /// Secrets by reference.
@@ -171,15 +171,15 @@ impl Engine {
     /// # Errors
     /// When there is none, or more than one.
     pub fn find(&self, name: &str) -> Result<RunId, EngineError> {
-        let journal = &self.shared.ports.journal;
+        let store = &self.shared.ports.store;
         if name == "last" {
-            let newest = journal.find(None)?;
+            let newest = store.find(None)?;
             return newest.first().copied().ok_or_else(|| EngineError::NoRun("there are no runs yet".to_owned()));
         }
         let fragment = id_fragment(name).ok_or_else(|| {
             EngineError::NoRun(format!("`{name}` does not name a run: give a beginning or an end of its id, or `last`"))
         })?;
-        match journal.find(Some(&fragment))?.as_slice() {
+        match store.find(Some(&fragment))?.as_slice() {
             [run] => Ok(*run),
             [] => Err(EngineError::NoRun(format!(
                 "no run's id begins or ends with `{name}`; `stepwell history` lists them"
@@ -212,7 +212,7 @@ impl Engine {
     /// be at hand again gives it back ([`Engine::remember`]).
     fn fold(&self, run: RunId) -> Result<Run, EngineError> {
         let kept = self.folded().take().filter(|kept| kept.id == run);
-        let journal = self.shared.ports.journal.read(run, kept.as_ref().map_or(0, |kept| kept.seq))?;
+        let journal = self.shared.ports.store.read(run, kept.as_ref().map_or(0, |kept| kept.seq))?;
         let Some(mut kept) = kept else {
             let mut run = Run::fold(run, &journal).map_err(JournalError::from)?;
             self.learn(&mut run);
@@ -259,7 +259,7 @@ impl Engine {
     /// # Errors
     /// When there is no such run or the store cannot be used.
     pub fn events(&self, run: RunId, after: u64) -> Result<Vec<crate::core::event::Recorded>, EngineError> {
-        Ok(self.shared.ports.journal.read(run, after)?)
+        Ok(self.shared.ports.store.read(run, after)?)
     }
 
     /// The definition that a run keeps.
@@ -267,7 +267,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used.
     pub fn definition(&self, run: &Run) -> Result<Pinned, EngineError> {
-        Ok(self.shared.ports.journal.definition(&run.definition)?)
+        Ok(self.shared.ports.store.definition(&run.definition)?)
     }
 
     /// Whether any process drives a run.
@@ -302,7 +302,7 @@ impl Engine {
 
     /// Rows at the status that a person is shown, of runs that the journal has at those of the query.
     fn listed(&self, query: &HistoryQuery) -> Result<Vec<RunRow>, EngineError> {
-        let mut rows = self.shared.ports.journal.history(query)?;
+        let mut rows = self.shared.ports.store.history(query)?;
         for row in &mut rows {
             let driven = row.status == Status::Running && self.is_driven(row.run);
             row.status = row.status.shown(Facts { gates: row.waiting as usize, only_asks: false, driven });

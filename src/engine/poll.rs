@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Engine, Feed, StopReason, Update, is_driven};
 use crate::core::id::RunId;
-use crate::core::ports::Stamp;
+use crate::core::ports::Revision;
 
 /// How often a run that another process drives is looked at.
 const WATCH: Duration = Duration::from_millis(80);
@@ -13,11 +13,11 @@ const WATCH: Duration = Duration::from_millis(80);
 const WATCH_IDLE: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// What tells, for the price of looking at a file's date, whether any process may have written anything since: it is
-    /// another then. `None` when that cannot be told now.
+    /// The state of the store, for much less than it costs to read it: another one once any process has written anything.
+    /// `None` when that cannot be known now.
     #[must_use]
-    pub fn stamp(&self) -> Option<Stamp> {
-        self.shared.ports.journal.stamp()
+    pub fn revision(&self) -> Option<Revision> {
+        self.shared.ports.store.revision()
     }
 
     /// Publishes what another process writes, as long as anybody reads and nobody drives here.
@@ -25,7 +25,7 @@ impl Engine {
         let engine = self.clone();
         tokio::spawn(async move {
             while feed.is_read() && engine.drive_of(run).is_none() {
-                match engine.shared.ports.journal.read(run, seen) {
+                match engine.shared.ports.store.read(run, seen) {
                     Ok(new) => {
                         seen = new.last().map_or(seen, |recorded| recorded.seq);
                         feed.publish(&new.into_iter().map(Update::Event).collect::<Vec<_>>());

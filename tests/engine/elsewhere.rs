@@ -8,7 +8,7 @@ use stepwell::core::code::ErrorCode;
 use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::Event;
 use stepwell::core::gate::GateKind;
-use stepwell::core::ports::{Append, Journal as _, Stands, Writer};
+use stepwell::core::ports::{Append, Stands, Writer};
 use stepwell::core::run::Status;
 use stepwell::engine::{StopReason, Update};
 
@@ -100,7 +100,7 @@ async fn a_process_that_lost_the_lock_without_knowing_performs_nothing_more() {
     harness.drive(run).await;
     // A lock that does not hold, as on some network file systems: somebody removes the file, another takes a new one.
     let state = harness.engine.load(run).unwrap();
-    let locks = harness.store.path().parent().unwrap().join("state/locks");
+    let locks = harness.path.join("state/locks");
     std::fs::remove_dir_all(locks).unwrap();
     let neighbour = harness.neighbour();
     let taken = neighbour.drive(run).await;

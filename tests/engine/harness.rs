@@ -1,5 +1,4 @@
-//! What one test of the engine needs: a store in a folder of its own, steps that answer as told, and an engine over
-//! both.
+//! What one test of the engine needs: a store of its own, steps that answer as a script says, and an engine over both.
 #![allow(dead_code, reason = "every test binary and bench uses another part")]
 
 use std::collections::BTreeMap;
@@ -19,7 +18,7 @@ use stepwell::core::id::RunId;
 use stepwell::core::model::{Delta, Finish};
 use stepwell::core::pinned::Pinned;
 use stepwell::core::ports::{
-    AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Clock, Executor, Secrets, StateFolder,
+    AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Clock, Executor, Secrets, StateFolder, Storage,
 };
 use stepwell::core::run::{Run, Status};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
@@ -27,7 +26,7 @@ use stepwell::core::text::Untrusted;
 use stepwell::core::usage::Usage;
 use stepwell::core::work::Work;
 use stepwell::engine::{Engine, EngineError, Ports, Start, StopReason, Subscription, Update};
-use stepwell::store::{Mode, Store};
+use stepwell::store::{MemoryStore, Mode, SqliteStore};
 
 /// How long anything may take: far more than it takes on the busiest machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -115,6 +114,12 @@ pub struct FakeExecutor {
     pub asked_again: Arc<std::sync::atomic::AtomicUsize>,
 }
 
+impl FakeExecutor {
+    fn new(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
+        Self { script: Arc::new(script), requests: Arc::default(), asked_again: Arc::default() }
+    }
+}
+
 impl Executor for FakeExecutor {
     fn ask_again(&self) {
         self.asked_again.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
@@ -193,52 +198,70 @@ pub fn shout(request: &AttemptRequest) -> Act {
 pub struct Harness {
     pub engine: Engine,
     pub executor: FakeExecutor,
-    pub store: Arc<Store>,
+    pub store: Arc<dyn Storage>,
     pub clock: Arc<TestClock>,
-    path: PathBuf,
+    /// The folder of the file, and of locks and partial texts.
+    pub path: PathBuf,
+    database: Database,
     /// Removed with the last harness that works in it.
     folder: Option<Arc<tempfile::TempDir>>,
 }
 
+/// Where what is kept is kept.
+#[derive(Clone)]
+enum Database {
+    Memory(Arc<MemoryStore>),
+    /// In a file. A write waits for another process for so long.
+    File(Duration),
+}
+
+impl Database {
+    fn open(&self, path: &Path) -> Arc<dyn Storage> {
+        match self {
+            Self::Memory(store) => Arc::new(store.another()),
+            Self::File(patience) => {
+                Arc::new(SqliteStore::open_patiently(&path.join(FILE), Mode::Write, *patience).unwrap())
+            }
+        }
+    }
+}
+
+const FILE: &str = "stepwell.db";
+
+/// As long as the program's.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
 impl Harness {
+    /// A harness whose journal is in memory: for all that is not about the disk.
     pub fn new(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        let path = folder.path().to_owned();
-        Self::at(
-            path,
-            Some(folder),
-            FakeExecutor { script: Arc::new(script), requests: Arc::default(), asked_again: Arc::default() },
-        )
+        Self::of(Database::Memory(Arc::default()), script)
+    }
+
+    /// A harness with a file.
+    pub fn on_disk(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
+        Self::of(Database::File(LOCK_PATIENCE), script)
     }
 
     /// A harness whose writes wait for another process only for a moment.
     pub fn hasty(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        let path = folder.path().to_owned();
-        let executor = FakeExecutor { script: Arc::new(script), requests: Arc::default(), asked_again: Arc::default() };
-        let store = Store::open_patiently(&path.join("stepwell.db"), Mode::Write, Duration::from_millis(50)).unwrap();
-        Self::over(store, path, Some(folder), executor)
+        Self::of(Database::File(Duration::from_millis(50)), script)
     }
 
-    /// A harness in a folder that outlives it.
+    /// A harness with a file in a folder that outlives it.
     pub fn within(path: PathBuf, script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
-        Self::at(
-            path,
-            None,
-            FakeExecutor { script: Arc::new(script), requests: Arc::default(), asked_again: Arc::default() },
-        )
+        Self::at(path, None, Database::File(LOCK_PATIENCE), FakeExecutor::new(script))
     }
 
-    fn at(path: PathBuf, folder: Option<Arc<tempfile::TempDir>>, executor: FakeExecutor) -> Self {
-        let store = Store::open(&path.join("stepwell.db"), Mode::Write).unwrap();
-        Self::over(store, path, folder, executor)
+    fn of(database: Database, script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::at(folder.path().to_owned(), Some(folder), database, FakeExecutor::new(script))
     }
 
-    fn over(store: Store, path: PathBuf, folder: Option<Arc<tempfile::TempDir>>, executor: FakeExecutor) -> Self {
-        let store = Arc::new(store);
+    fn at(path: PathBuf, folder: Option<Arc<tempfile::TempDir>>, database: Database, executor: FakeExecutor) -> Self {
+        let store = database.open(&path);
         let clock = Arc::new(TestClock::default());
         let engine = Engine::new(Ports {
-            journal: store.clone(),
+            store: store.clone(),
             executor: Arc::new(executor.clone()),
             secrets: Arc::new(NoSecrets::default()),
             folders: Arc::new(stepwell::catalog::folders::DefinitionFolders::new(None, Path::new("/nowhere"))),
@@ -249,12 +272,17 @@ impl Harness {
             who: "ana@here".into(),
             notify: Vec::new(),
         });
-        Self { engine, executor, store, clock, path, folder }
+        Self { engine, executor, store, clock, path, database, folder }
+    }
+
+    /// The file.
+    pub fn database(&self) -> PathBuf {
+        self.path.join(FILE)
     }
 
     /// Another process on the same store.
     pub fn neighbour(&self) -> Self {
-        Self::at(self.path.clone(), self.folder.clone(), self.executor.clone())
+        Self::at(self.path.clone(), self.folder.clone(), self.database.clone(), self.executor.clone())
     }
 
     pub fn start(&self, steps: &Value, inputs: Value) -> RunId {

@@ -21,7 +21,7 @@ use crate::catalog::SearchPaths;
 use crate::core::decide::{Decision, newest_decision};
 use crate::core::event::{InstructionScope, PauseReason};
 use crate::core::id::RunId;
-use crate::core::ports::{Models, RunRow, Stamp};
+use crate::core::ports::{Models, Revision, RunRow};
 use crate::core::run::{Run, Status};
 use crate::core::settings::{Connection, Settings};
 use crate::core::undo::{Change as Undoable, PastDecision};
@@ -80,8 +80,8 @@ pub struct Inner {
     pub watched: Mutex<HashMap<RunId, Watched>>,
     /// The open runs as they were listed last; `None` before that.
     pub listed: Mutex<Option<Vec<RunRow>>>,
-    /// When the journal was written last as it was looked at for Home, for the inbox, and for the history.
-    stamps: Mutex<[Option<Stamp>; 3]>,
+    /// The state of the store that Home shows, and that the inbox and the history do.
+    revisions: Mutex<[Option<Revision>; 3]>,
     pub waited: Mutex<Waited>,
     /// What the files of the definitions were like when they were looked at last.
     pub defined: Mutex<Option<u64>>,
@@ -129,7 +129,7 @@ impl Backend {
             services: SetOnce::new(),
             watched: Mutex::default(),
             listed: Mutex::default(),
-            stamps: Mutex::default(),
+            revisions: Mutex::default(),
             waited: Mutex::default(),
             defined: Mutex::default(),
             changes,
@@ -316,8 +316,8 @@ impl Backend {
             _ => return false,
         };
         let Some(engine) = self.engine() else { return false };
-        let now = engine.stamp();
-        let before = std::mem::replace(&mut self.stamps.lock().unwrap_or_else(PoisonError::into_inner)[list], now);
+        let now = engine.revision();
+        let before = std::mem::replace(&mut self.revisions.lock().unwrap_or_else(PoisonError::into_inner)[list], now);
         now.is_some() && now == before && !goes
     }
 
