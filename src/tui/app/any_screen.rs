@@ -186,7 +186,8 @@ impl AnyScreen {
             Self::Run(screen) => screen.ticks().then_some(TICK),
             Self::History(screen) if !screen.is_live() => Some(calm),
             Self::History(_) => Some(TICK),
-            Self::Form(_) | Self::Chat(_) | Self::Connect(_) => None,
+            Self::Chat(screen) => screen.ticks().then_some(TICK),
+            Self::Form(_) | Self::Connect(_) => None,
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Said {
     /// Who says it.
     who: String,
     pub(super) text: Document,
+    /// What there is to know of it: that it wrote a version of the document, or was stopped.
+    remark: Option<String>,
     /// What the answer has besides: what it is in short, and all of it.
     besides: Option<(String, Document)>,
 }
@@ -33,7 +35,12 @@ impl Said {
             Role::User => "you".to_owned(),
             _ => speaker(attempt.and_then(|attempt| attempt.measured.model.as_deref())),
         };
-        Self { role: message.role, who, text: Document::new(&message.text), besides }
+        Self { role: message.role, who, text: Document::new(&message.text), remark: message.remark(run), besides }
+    }
+
+    /// The version that an answer wrote is there a moment after what it says.
+    pub(super) fn refresh(&mut self, run: &Run, message: &ChatMessage) {
+        self.remark = message.remark(run);
     }
 
     /// Whether there are thoughts to be unfolded.
@@ -47,6 +54,8 @@ pub(super) struct Transcript<'a> {
     pub(super) said: &'a [Said],
     /// What is being said.
     pub(super) live: Option<&'a Document>,
+    /// What is shown while it has no words yet.
+    pub(super) silence: Option<&'a Document>,
     pub(super) notice: Option<&'a Notice>,
     /// The model that is asked now, or was asked last.
     pub(super) model: String,
@@ -91,6 +100,7 @@ impl Transcript<'_> {
         for said in self.said {
             let style = if said.role == Role::User { theme.accent } else { theme.muted };
             let mut spans = vec![Span::styled(said.who.clone(), style)];
+            spans.extend(said.remark.iter().map(|remark| Span::styled(format!(" · {remark}"), theme.muted)));
             let mut texts = Vec::with_capacity(2);
             if let Some((short, all)) = &said.besides {
                 let sign = if self.unfolded { "▾" } else { "▸" };
@@ -103,8 +113,9 @@ impl Transcript<'_> {
             texts.push((&said.text, *theme));
             blocks.push(Block { who: Line::from(spans), texts });
         }
-        if let Some(live) = self.live {
-            blocks.push(Block { who: Line::styled(self.model.clone(), theme.muted), texts: vec![(live, *theme)] });
+        let silence = self.silence.map(|silence| (silence, muted));
+        if let Some(text) = self.live.map(|live| (live, *theme)).or(silence) {
+            blocks.push(Block { who: Line::styled(self.model.clone(), theme.muted), texts: vec![text] });
         }
         if let Some(notice) = self.notice {
             if !notice.arrived.is_empty() {
