@@ -17,6 +17,7 @@ mod limits;
 mod locked;
 mod models;
 mod newer;
+mod outside;
 mod own_files;
 mod records;
 mod sessions;
