@@ -74,6 +74,7 @@ impl Dependencies for Wiring {
             roles: Box::new(move || connecting::roles(&knows)),
             connect: Box::new(move |trial| Box::pin(connecting::connect(connects.clone(), Arc::clone(&live), trial))),
             go_on: Box::new(move |run| cli::go_on(&state, run, &[]).map_err(|error| error.to_string())),
+            say: Box::new(cli::say),
         };
         let last = tui::run(parts).map_err(|error| error.to_string())?;
         Ok(said.get().cloned().unwrap_or_default() + &last)

@@ -47,7 +47,8 @@ fn render(run: &Run) -> String {
         text.put(format_args!("warning: {warning}\n"));
     }
     for message in run.messages.iter().filter(|_| run.kind == crate::core::task::Kind::Instruct) {
-        text.put(format_args!("\n[{:?}]\n{}\n", message.role, message.text.block()));
+        let remark = message.remark(run).map(|remark| format!(", {remark}")).unwrap_or_default();
+        text.put(format_args!("\n[{:?}{remark}]\n{}\n", message.role, message.text.block()));
     }
     for call in run.calls.values() {
         let attempts =

@@ -50,6 +50,8 @@ impl RunLoop {
                 }
                 Ok(())
             }
+            // It is looked at what is under way.
+            EngineCommand::Leave => Ok(()),
             EngineCommand::Pause => {
                 self.cancel_attempts();
                 Ok(())

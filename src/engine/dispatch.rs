@@ -34,7 +34,7 @@ impl RunLoop {
     /// Stages the start of every wanted call that may start. True when the flow is to be fed again.
     pub(super) fn start_what_may(&mut self) -> bool {
         self.retry_at = None;
-        if self.control.pausing().is_some() || self.wants.end.is_some() {
+        if self.control.is_given_up() || self.wants.end.is_some() {
             return false;
         }
         let (calls, before) = (self.wants.calls.clone(), self.staged.len());
@@ -254,7 +254,7 @@ impl RunLoop {
         let partial = Partial::new(ports.spool.text(self.run.id, &spooled::partial(&want.key, attempt)));
         let files = self.config.files(&want, &work);
         let cancel = CancellationToken::new();
-        self.control.begins(&want.key, &cancel);
+        self.control.begins(&want.key, &cancel, matches!(*work, Work::Prompt(_)));
         let request = AttemptRequest {
             run: self.run.id,
             key: want.key.clone(),
@@ -360,7 +360,7 @@ impl RunLoop {
         let ms = u64::try_from(under_way.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now = self.now();
         let random = f64::from(self.engine.shared.ports.clock.random()[0]) / 255.0;
-        let pausing = self.control.pausing().is_some();
+        let pausing = self.control.is_given_up();
         let outcome = if pausing { resumable(outcome) } else { outcome };
         let undone = self.taken_back.contains_key(key);
         let mut events = outcome::events(call, under_way.attempt, outcome, ms, &under_way.retry, now, random);

@@ -152,6 +152,8 @@ enum EngineCommand {
     },
     /// The run is given up here: [`DriveControl::pausing`] says why.
     Pause,
+    /// It is given up here once its answers have come: [`DriveControl::leaving`] says why.
+    Leave,
     Cancel(Reply),
     /// The readers up to this number follow the run: if it rests, those hear of it that came meanwhile.
     Announce(u64),
@@ -491,6 +493,20 @@ impl Engine {
         if let Some(drive) = self.drive_of(run) {
             drive.pause(reason);
         }
+    }
+
+    /// Gives a run up here once the answers of models that are under way have come; what else is under way is broken off,
+    /// and nothing more begins.
+    pub fn leave(&self, run: RunId, reason: PauseReason) {
+        if let Some(drive) = self.drive_of(run) {
+            drive.leave(reason);
+        }
+    }
+
+    /// Whether the answer of a model to a call of that run is under way in this process.
+    #[must_use]
+    pub fn is_answering(&self, run: RunId) -> bool {
+        self.drive_of(run).is_some_and(|drive| drive.is_answering())
     }
 
     /// The runs that this process drives.

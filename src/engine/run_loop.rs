@@ -355,7 +355,7 @@ impl RunLoop {
         if self.run.status == Status::Cancelled {
             return Ok(Some(StopReason::Over));
         }
-        if let Some(reason) = self.control.pausing() {
+        if let Some(reason) = self.control.pausing().or_else(|| self.leaves()) {
             if !self.run.status.is_over() {
                 self.stage(Event::RunPaused { reason }, true);
                 self.commit()?;
@@ -385,6 +385,13 @@ impl RunLoop {
                 self.over(Status::Failed)
             }
         }
+    }
+
+    /// Why the run is given up here now that nothing is under way, although it could end or wait for the person.
+    fn leaves(&self) -> Option<PauseReason> {
+        let waits = |want: &Arc<Want>| self.run.call(&want.key).is_some_and(|call| !call.gates.is_empty());
+        let rests = self.wants.end.is_some() || self.run.gates() > 0 && self.wants.calls.iter().all(waits);
+        self.control.leaving().filter(|_| !rests)
     }
 
     fn wait(&mut self) -> Result<Option<StopReason>, JournalLost> {

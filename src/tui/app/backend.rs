@@ -73,6 +73,7 @@ pub struct Inner {
     roles: Box<dyn Fn() -> Vec<(String, Connection)> + Send + Sync>,
     connect: Connect,
     go_on: Box<dyn Fn(RunId) -> Result<(), String> + Send + Sync>,
+    say: Box<dyn Fn(&str) + Send + Sync>,
     open: Mutex<Option<Open>>,
     services: SetOnce<Result<Services, String>>,
     pub watched: Mutex<HashMap<RunId, Watched>>,
@@ -123,6 +124,7 @@ impl Backend {
             roles: parts.roles,
             connect: parts.connect,
             go_on: parts.go_on,
+            say: parts.say,
             open: Mutex::new(Some(parts.open)),
             services: SetOnce::new(),
             watched: Mutex::default(),
@@ -257,6 +259,11 @@ impl Backend {
         (self.go_on)(run)
     }
 
+    /// Says something on the terminal, which is the person's again.
+    pub fn say(&self, text: &str) {
+        (self.say)(text);
+    }
+
     /// Does something; its outcome comes as a message.
     pub fn perform(&self, request: Request) {
         match request {
@@ -340,7 +347,7 @@ impl Backend {
                 engine.message(run, crate::core::turn::WRITE_IT_ANYWAY).await.map_err(|error| error.to_string())?;
                 self.go_on(run).await?;
             }
-            Change::EditDocument { run, name, version, title, body } => {
+            Change::EditDocument { run, name, version, title, body, .. } => {
                 let written = engine.edit_document(run, &name, version, &title, &body).await;
                 // Where it was refused, something else counts than what the screen shows.
                 self.attend(run, false).await?;

@@ -60,7 +60,9 @@ fn complete(store: &dyn Storage, number: u64, state: SessionUpdate, lesson: &str
 
 pub fn whatever_a_call_returned_from_is_there_after_a_crash_and_the_next_process_continues(new: NewDatabase) {
     let (_database, whole) = fresh(new);
-    CALLS.iter().for_each(|call| call(&*whole));
+    for call in CALLS {
+        call(&*whole);
+    }
     let end = picture(&*whole, &WORDS);
     for crash in 0..=CALLS.len() {
         let (database, store) = fresh(new);

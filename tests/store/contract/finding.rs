@@ -268,9 +268,9 @@ pub fn a_name_with_signs_means_what_it_says(new: NewDatabase) {
 pub fn a_run_is_found_by_its_task_and_by_its_title_too(new: NewDatabase) {
     let (_database, store) = fresh(new);
     let mut created = created("release_notes", json!({"version": "2.4.0"}));
-    created.title = "Tidewater".to_owned();
+    "Tidewater".clone_into(&mut created.title);
     let mut pinned = pinned("release_notes");
-    pinned.task.name = "Write what is new".to_owned();
+    "Write what is new".clone_into(&mut pinned.task.name);
     created.definition = pinned.hash().unwrap();
     let run = id(1);
     store.create(run, time(0), &created, &[], &pinned).unwrap();

@@ -123,7 +123,12 @@ impl Interface {
         let run = self.runs.get(&id).filter(|known| known.seq > run.seq).map_or(run, Arc::clone);
         self.runs.insert(id, Arc::clone(&run));
         let page = if run.kind == TaskKind::Instruct {
-            AnyScreen::Chat(Box::new(ChatScreen::new(run, task)))
+            let mut chat = ChatScreen::new(run, task);
+            chat.update(Message::Tick(self.now));
+            if let Some(model) = self.home().and_then(|home| home.model()) {
+                chat.answers(model);
+            }
+            AnyScreen::Chat(Box::new(chat))
         } else {
             AnyScreen::Run(Box::new(RunScreen::new(run, task, self.now)))
         };
