@@ -8,12 +8,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
+
 use super::args::{Approve, DriveArgs, Review};
 use super::line::{Answered, AskContext, Asker, Away, Signals, Teller, ask, further};
 use super::policy::Policy;
 use super::problem::{Exit, Problem};
 use super::relay::{self, Relayed};
-use super::{App, files, journal, out, waits};
+use super::{App, files, out, waits};
 use crate::core::code::ErrorCode;
 use crate::core::decide::{Decision, DecisionKind};
 use crate::core::event::{Event, PauseReason};
@@ -25,6 +27,7 @@ use crate::core::task::Kind;
 use crate::core::text::output_text;
 use crate::core::tool_call::ToolCallId;
 use crate::engine::{Driver, Engine, EngineError, StopReason, Subscription, Update};
+use crate::export::wire;
 
 /// How often it is looked whether another process that drives the run is still there.
 const LOOK: Duration = Duration::from_millis(200);
@@ -206,7 +209,7 @@ impl Drive<'_> {
         if relayed.is_some() {
             self.finish(Exit::Waiting)?;
         } else if self.how.json {
-            out::json(&journal::asked(&self.run));
+            out::json(&wire::asked(&self.run, Utc::now()));
         } else {
             out::page(&waits::render(&self.run));
         }
@@ -252,7 +255,7 @@ impl Drive<'_> {
         self.run = Run::fold(self.run.id, &events[..known])?;
         self.run.deadlines = deadlines;
         if after == 0 && self.how.json {
-            out::json(&events.first().map(|first| journal::event(&self.run, first)).unwrap_or_default());
+            out::json(&events.first().map(|first| wire::event(&self.run, first)).unwrap_or_default());
         }
         self.take(events.into_iter().skip(known).map(Update::Event).collect())
     }
@@ -272,15 +275,15 @@ impl Drive<'_> {
                         self.stopping = false;
                         Signals::obeyed();
                     }
-                    self.ended = journal::is_end(&recorded.event);
+                    self.ended = wire::is_end(&recorded.event);
                     if self.how.json {
-                        lines.push_str(&journal::event(&self.run, &recorded));
+                        lines.push_str(&wire::event(&self.run, &recorded));
                     } else {
                         self.teller.event(&self.run, &recorded);
                     }
                 }
                 Update::Delta { key, attempt, delta } if self.how.json => {
-                    lines.push_str(&journal::delta(self.run.id, chrono::Utc::now(), &key, attempt, &delta));
+                    lines.push_str(&wire::delta(self.run.id, Utc::now(), &key, attempt, &delta));
                 }
                 Update::Delta { key, attempt, delta } => self.teller.delta(&key, attempt, &delta),
                 Update::Locked(true) => out::say(
