@@ -12,6 +12,7 @@ mod deadlines;
 mod documented;
 mod documents;
 mod elsewhere;
+mod followed;
 mod harness;
 mod limits;
 mod locked;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::backend::{Backend, Made};
+use crate::app::follow::Follower;
 use crate::core::decide::{Decision, DecisionKind};
 use crate::core::gate::GateKind;
 use crate::core::id::RunId;
@@ -64,23 +65,20 @@ impl Backend {
     /// Breaks off an attempt and, once it has come to its end, has it tried again.
     pub async fn break_off(&self, run: RunId, key: Key, again: Again) -> Result<(), String> {
         let engine = self.services().await?.engine.clone();
-        let (mut now, mut subscription) = engine.subscribe(run).map_err(|error| error.to_string())?;
+        let mut follower = Follower::open(&engine, run).map_err(|error| error.to_string())?;
         engine.stop(run, &key);
         let ended = async {
-            while now.call(&key).is_some_and(|call| call.gates.own().is_none()) {
-                for update in subscription.next().await {
-                    match update {
-                        Update::Event(recorded) => now.apply(recorded.seq, recorded.at, &recorded.event),
-                        // Nothing more comes; it may have come to its end with that.
-                        Update::Stopped(_) => return,
-                        Update::Delta { .. } | Update::Locked(_) => {}
-                    }
+            while follower.run().call(&key).is_some_and(|call| call.gates.own().is_none()) {
+                match follower.next().await {
+                    // Nothing more comes; it may have come to its end with that.
+                    Ok(Update::Stopped(_)) | Err(_) => return,
+                    Ok(_) => {}
                 }
             }
         };
-        // Past that time it is looked at as it stands.
+        // Past that time it is looked at as it is.
         let _ = tokio::time::timeout(PATIENCE, ended).await;
-        let Some(gate) = now.call(&key).and_then(|call| call.gates.own()) else {
+        let Some(gate) = follower.run().call(&key).and_then(|call| call.gates.own()) else {
             return Err(format!("`{key}` did not finish; look at it again"));
         };
         let Again { instruction, scope, model } = again;
