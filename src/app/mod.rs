@@ -4,4 +4,5 @@
 //! an input that is missing) is returned as data, and errors have the codes of [`crate::core::code`]. May not: know a
 //! terminal, arguments or a screen, print anything, or ask anybody.
 
+pub mod consent;
 pub mod follow;

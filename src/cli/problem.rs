@@ -1,5 +1,6 @@
 //! How a command ends: the exit codes, and what is said when it did not do what it was asked to.
 
+use crate::app::consent::UnknownModel;
 use crate::catalog::scaffold::ScaffoldError;
 use crate::catalog::trust::TrustError;
 use crate::catalog::{NothingThere, PinError, Unknown};
@@ -124,6 +125,12 @@ impl From<StartError> for Problem {
             StartError::Engine(error) => error.into(),
             StartError::Inputs(_) | StartError::Definition(_) => Self::invalid(error.code(), error.to_string()),
         }
+    }
+}
+
+impl From<UnknownModel> for Problem {
+    fn from(error: UnknownModel) -> Self {
+        Self::invalid(error.code(), error.to_string())
     }
 }
 

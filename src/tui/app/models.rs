@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::backend::{Backend, Made};
+use crate::app::consent;
 use crate::app::follow::Follower;
 use crate::core::decide::{Decision, DecisionKind};
 use crate::core::gate::GateKind;
@@ -37,8 +38,8 @@ impl Backend {
     /// A model was picked. One that was only found is asked about first.
     pub async fn pick_model(&self, run: RunId, key: Key, model: String) -> Result<Made, String> {
         let models = &self.services().await?.models;
-        let choice = models.choice(Some(&model)).map_err(|failure| failure.message)?;
-        if choice.ask_first {
+        let needed = consent::needed_for(&**models, Some(&model)).await.map_err(|unknown| unknown.to_string())?;
+        if let Some(choice) = needed {
             let then = Box::new(Opening::PickModel { run, key, model });
             return Ok(Ready::Consent { choice, then }.into());
         }
@@ -56,8 +57,7 @@ impl Backend {
             })
             .await?;
         let choice = services.models.choice(asked.as_deref()).map_err(|failure| failure.message)?;
-        let provider = choice.model.split('/').next().unwrap_or_default();
-        services.models.give_key(provider, secret).map_err(|failure| failure.message)?;
+        services.models.give_key(choice.provider(), secret).map_err(|failure| failure.message)?;
         let decision = Decision::new(key, DecisionKind::Again { model: None });
         self.decide(&services.engine, run, decision).await
     }
