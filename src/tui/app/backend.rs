@@ -17,6 +17,7 @@ use super::notices::Notices;
 use super::waiting::Waited;
 use super::watching::Watched;
 use super::{Connect, Find, ListServer, Open, Parts};
+use crate::app::follow::Follower;
 use crate::catalog::SearchPaths;
 use crate::core::decide::{Decision, newest_decision};
 use crate::core::event::{InstructionScope, PauseReason};
@@ -25,7 +26,7 @@ use crate::core::ports::{Models, Revision, RunRow};
 use crate::core::run::{Run, Status};
 use crate::core::settings::{Connection, Settings};
 use crate::core::undo::{Change as Undoable, PastDecision};
-use crate::engine::{Engine, Subscription};
+use crate::engine::Engine;
 use crate::tui::effect::{Change, Errand, Opening, Parent, Request, Ticket};
 use crate::tui::message::{Message, Ready, RunChange};
 
@@ -35,8 +36,8 @@ const TOLD_AGAIN: Duration = Duration::from_secs(1);
 /// What was made ready for the screen.
 pub struct Made {
     pub ready: Ready,
-    /// The run that it shows, with what is told of it from now on unless it is watched already.
-    pub run: Option<(Arc<Run>, Option<Subscription>)>,
+    /// The run that it shows, and what follows it from now on unless it is watched already.
+    pub run: Option<(Arc<Run>, Option<Follower>)>,
     /// What is said on the screen that it takes.
     pub says: Option<String>,
 }
@@ -469,9 +470,9 @@ impl Backend {
         if let Some(says) = made.says {
             self.post(Message::Done(says)).await;
         }
-        let Some((stands, subscription)) = made.run else { return Ok(None) };
-        if let Some(subscription) = subscription {
-            self.watch(Arc::clone(&stands), subscription).await?;
+        let Some((stands, follower)) = made.run else { return Ok(None) };
+        if let Some(follower) = follower {
+            self.watch(follower);
         }
         Ok(Some(Message::Run(stands)))
     }

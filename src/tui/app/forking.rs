@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::backend::{Backend, Made};
+use crate::app::consent;
 use crate::catalog::{Catalog, SearchPaths};
 use crate::core::id::RunId;
 use crate::core::key::Key;
@@ -32,7 +33,10 @@ impl Backend {
             Ok((pinned, old.model.clone()))
         };
         let (pinned, model) = self.blocking(today).await?;
-        if let Some(choice) = self.to_be_agreed(&pinned, model.as_deref()).await? {
+        let models = &self.services().await?.models;
+        let needed =
+            consent::needed(&**models, &pinned, model.as_deref()).await.map_err(|unknown| unknown.to_string())?;
+        if let Some(choice) = needed.into_iter().next() {
             return Ok(Ready::Consent { choice, then: Box::new(Opening::Fork { run, at }) }.into());
         }
         let fork = Fork { run, at: at.clone(), pinned: Arc::new(pinned) };

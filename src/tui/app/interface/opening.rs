@@ -211,7 +211,7 @@ impl Interface {
 /// Asks whether a model may be used that was only found.
 fn consent(choice: &ModelChoice, then: Opening) -> Confirm {
     let ModelChoice { model, why, .. } = choice;
-    let provider = model.split('/').next().unwrap_or(model).to_owned();
+    let provider = choice.provider().to_owned();
     let lines = vec![
         format!("{model} would answer, because {why}."),
         "It was found, not configured. What you give and what it answers goes there.".to_owned(),
