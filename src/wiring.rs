@@ -13,15 +13,15 @@ use chrono::{DateTime, Utc};
 use crate::catalog::SearchPaths;
 use crate::catalog::folders::DefinitionFolders;
 use crate::cli::{self, Dependencies};
-use crate::config::{Paths, SecretStore};
+use crate::config::{Paths, SecretStore, private_folder};
 use crate::core::actor::Actor;
-use crate::core::ports::{Clock, JournalError, Models, Secrets, StateFolder};
+use crate::core::ports::{Clock, JournalError, Models, Secrets};
 use crate::core::settings::Settings;
-use crate::engine::{Engine, Environment, Ports, private_folder};
+use crate::engine::{Engine, Environment, Ports, Sleeper};
 use crate::flow::scripted::copy::PrivateCopy;
 use crate::models::{LanguageModels, Pace, Surroundings};
 use crate::steps::Steps;
-use crate::store::{Mode, SqliteStore};
+use crate::store::{Mode, SqliteStore, StateFolder};
 use crate::tui;
 use connecting::SwappableModels;
 
@@ -132,6 +132,7 @@ impl Wiring {
         PrivateCopy::sweep();
         let secrets: Arc<dyn Secrets> = Arc::new(SecretStore::new(settings.secrets.clone()));
         let environment = environment(&settings.pass_on);
+        let state = Arc::new(StateFolder::new(self.0.state.clone()));
         Engine::new(Ports {
             store: Arc::new(store),
             executor: Arc::new(
@@ -142,7 +143,9 @@ impl Wiring {
             clock: Arc::new(SystemClock),
             environment,
             hosts: settings.hosts.clone(),
-            state: StateFolder(self.0.state.clone()),
+            ownership: state.clone(),
+            spool: state,
+            timers: Arc::new(Sleeper),
             who: Actor::named(&who()),
             notify: settings.notify.clone(),
         })

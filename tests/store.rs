@@ -16,4 +16,5 @@ mod store {
     mod older;
     mod projections;
     pub mod random;
+    mod state;
 }

@@ -11,8 +11,11 @@ mod folders;
 mod journal;
 mod memory;
 mod models;
+mod ownership;
 mod runs;
 mod secrets;
+mod spool;
+mod timers;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,12 +23,15 @@ use std::pin::Pin;
 pub use self::clock::Clock;
 pub use self::drafts::Drafts;
 pub use self::executor::{AskSink, AttemptContext, AttemptOutcome, AttemptRequest, Executor, MaySpend};
-pub use self::folders::{Folders, StateFolder};
+pub use self::folders::Folders;
 pub use self::journal::{Append, Journal, JournalError, Stands, Writer};
 pub use self::memory::{Learned, Memory, SessionUpdate};
 pub use self::models::Models;
+pub use self::ownership::{Lease, Ownership};
 pub use self::runs::{HistoryQuery, Revision, RunRow, Runs};
 pub use self::secrets::Secrets;
+pub use self::spool::{Spool, SpooledText};
+pub use self::timers::Timers;
 
 /// A future that may be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

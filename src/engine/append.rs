@@ -12,7 +12,7 @@ use crate::core::id::RunId;
 use crate::core::ports::{Append, JournalError, Stands, Writer};
 use crate::core::run::Run;
 use crate::engine::failpoint::failpoint;
-use crate::engine::{Engine, EngineCommand, EngineError, lease, outcome};
+use crate::engine::{Engine, EngineCommand, EngineError, outcome};
 
 impl Engine {
     /// Answers the gates of a run whose time is up, if there are any and no process drives it: who does answers them
@@ -100,7 +100,7 @@ impl Engine {
                         self.shared.ports.executor.ask_again();
                     }
                     self.remember(folded);
-                    lease::wake(&self.shared.ports.state, run);
+                    self.shared.ports.ownership.wake(run);
                     return refused;
                 }
                 Err(JournalError::Conflict { .. }) => {}

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Engine, Feed, StopReason, Update, is_driven};
+use tokio::runtime::Handle;
+
+use super::{Engine, EngineError, Feed, StopReason, Update};
 use crate::core::id::RunId;
 use crate::core::ports::Revision;
 
@@ -21,9 +23,13 @@ impl Engine {
     }
 
     /// Publishes what another process writes, as long as anybody reads and nobody drives here.
-    pub(super) fn watch(&self, run: RunId, mut seen: u64, feed: Feed) {
+    ///
+    /// # Errors
+    /// Outside of a runtime.
+    pub(super) fn watch(&self, run: RunId, mut seen: u64, feed: Feed) -> Result<(), EngineError> {
+        let runtime = Handle::try_current().map_err(|_| EngineError::no_runtime())?;
         let engine = self.clone();
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             while feed.is_read() && engine.drive_of(run).is_none() {
                 match engine.shared.ports.store.read(run, seen) {
                     Ok(new) => {
@@ -33,9 +39,10 @@ impl Engine {
                     Err(error) => return feed.publish(&[Update::Stopped(StopReason::JournalLost(error))]),
                 }
                 // While nobody drives it, it changes only by a person's hand.
-                let driven = is_driven(&engine.shared.ports.state, run);
+                let driven = engine.shared.ports.ownership.is_owned(run);
                 tokio::time::sleep(if driven { WATCH } else { WATCH_IDLE }).await;
             }
         });
+        Ok(())
     }
 }

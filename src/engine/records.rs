@@ -6,7 +6,7 @@ use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
 use crate::core::id::RunId;
 use crate::core::ports::{JournalError, Learned};
-use crate::engine::{Engine, EngineError, locked};
+use crate::engine::{Engine, EngineError, locked, spooled, time};
 
 /// So long what is under way of a run that was cancelled may take to end.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,8 +21,8 @@ impl Engine {
             return Err(Refusal::new(ErrorCode::DrivenElsewhere, "the run is active; cancel it first").into());
         }
         self.patiently_here(|store| store.delete(run))?;
-        let _ = std::fs::remove_dir_all(self.shared.ports.state.spool(run));
-        let _ = std::fs::remove_file(self.shared.ports.state.lock(run));
+        self.shared.ports.spool.clear(run);
+        self.shared.ports.ownership.forget(run);
         Ok(())
     }
 
@@ -40,7 +40,7 @@ impl Engine {
             }
             let patience = Instant::now() + RELEASE_TIMEOUT;
             while self.is_driven(run) && Instant::now() < patience {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                time::pause(Duration::from_millis(5)).await;
             }
         }
         self.delete(run)
@@ -67,13 +67,13 @@ impl Engine {
     /// # Errors
     /// When neither can be written.
     pub fn keep_draft(&self, run: RunId, name: &str, text: Option<&str>) -> Result<(), EngineError> {
-        let state = &self.shared.ports.state;
+        let spool = &*self.shared.ports.spool;
         match self.shared.ports.store.keep_draft(run, name, text) {
             Err(error @ (JournalError::Busy(_) | JournalError::Store(_))) => {
-                locked::keep_draft(state, run, name, text).map_err(|_| error.into())
+                locked::keep_draft(spool, run, name, text).map_err(|_| error.into())
             }
             kept => {
-                locked::forget_draft(state, run, name);
+                spool.remove(run, &spooled::draft(name));
                 Ok(kept?)
             }
         }
@@ -85,7 +85,7 @@ impl Engine {
     /// When the store cannot be used.
     pub fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, EngineError> {
         let mut drafts = self.shared.ports.store.drafts(run)?;
-        for (name, text) in locked::drafts(&self.shared.ports.state, run) {
+        for (name, text) in locked::drafts(&*self.shared.ports.spool, run) {
             drafts.retain(|(known, _)| *known != name);
             drafts.extend(text.map(|text| (name, text)));
         }

@@ -67,8 +67,8 @@ impl RunLoop {
                     self.facts.clear();
                     self.fed = 0;
                     self.publish(at, batch.events);
-                    for path in std::mem::take(&mut self.spent) {
-                        let _ = std::fs::remove_file(path);
+                    for name in std::mem::take(&mut self.spent) {
+                        self.engine.shared.ports.spool.remove(self.run.id, &name);
                     }
                     for starting in std::mem::take(&mut self.starting) {
                         self.begin(starting);

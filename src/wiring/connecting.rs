@@ -14,7 +14,7 @@ use crate::core::ports::{BoxFuture, Models};
 use crate::core::secret::Secret;
 use crate::core::settings::{Connection, DEFAULT_ROLE, Settings, Trial};
 use crate::core::usage::Usage;
-use crate::export::{self, file::Existing};
+use crate::export;
 use crate::models::{LanguageModels, Pace, Surroundings};
 
 /// The models that answer now; others may take their place.
@@ -156,9 +156,9 @@ pub fn roles(wiring: &Wiring) -> Vec<(String, Connection)> {
 /// Writes the config, where a link leads to; its folder is made when it is not there.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
     if let Some(folder) = export::file::target(file)?.parent() {
-        crate::engine::private_folder(folder)?;
+        crate::config::private_folder(folder)?;
     }
-    export::file::write(file, text.as_bytes(), Existing::Replace)
+    export::file::write_private(file, text.as_bytes())
 }
 
 #[cfg(test)]

@@ -18,18 +18,18 @@ use stepwell::core::id::RunId;
 use stepwell::core::model::{Delta, Finish};
 use stepwell::core::pinned::Pinned;
 use stepwell::core::ports::{
-    AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Clock, Executor, Secrets, StateFolder, Storage,
+    AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Clock, Executor, Ownership, Secrets, Spool, Storage,
 };
 use stepwell::core::run::{Run, Status};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
 use stepwell::core::text::Untrusted;
 use stepwell::core::usage::Usage;
 use stepwell::core::work::Work;
-use stepwell::engine::{Engine, EngineError, Ports, Start, StopReason, Subscription, Update};
-use stepwell::store::{MemoryStore, Mode, SqliteStore};
+use stepwell::engine::{Engine, EngineError, Ports, Sleeper, Start, StopReason, Subscription, Update};
+use stepwell::store::{MemoryState, MemoryStore, Mode, SqliteStore, StateFolder};
 
 /// How long anything may take: far more than it takes on the busiest machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The real time and how far it was set ahead, in milliseconds, and random bytes that count up.
 #[derive(Default)]
@@ -200,7 +200,7 @@ pub struct Harness {
     pub executor: FakeExecutor,
     pub store: Arc<dyn Storage>,
     pub clock: Arc<TestClock>,
-    /// The folder of the file, and of locks and partial texts.
+    /// The folder of the file and of the locks and partial texts, where they are on the disk.
     pub path: PathBuf,
     database: Database,
     /// Removed with the last harness that works in it.
@@ -210,17 +210,27 @@ pub struct Harness {
 /// Where what is kept is kept.
 #[derive(Clone)]
 enum Database {
-    Memory(Arc<MemoryStore>),
+    Memory(Arc<MemoryStore>, MemoryState),
+    /// In memory, but who drives a run is decided by something else.
+    Owned(Arc<MemoryStore>, MemoryState, Arc<dyn Ownership>),
     /// In a file. A write waits for another process for so long.
     File(Duration),
 }
 
 impl Database {
-    fn open(&self, path: &Path) -> Arc<dyn Storage> {
+    fn open(&self, path: &Path) -> (Arc<dyn Storage>, Arc<dyn Ownership>, Arc<dyn Spool>) {
         match self {
-            Self::Memory(store) => Arc::new(store.another()),
+            Self::Memory(store, state) => {
+                let state = Arc::new(state.clone());
+                (Arc::new(store.another()), state.clone(), state)
+            }
+            Self::Owned(store, state, ownership) => {
+                (Arc::new(store.another()), Arc::clone(ownership), Arc::new(state.clone()))
+            }
             Self::File(patience) => {
-                Arc::new(SqliteStore::open_patiently(&path.join(FILE), Mode::Write, *patience).unwrap())
+                let store = SqliteStore::open_patiently(&path.join(FILE), Mode::Write, *patience).unwrap();
+                let state = Arc::new(StateFolder::new(path.join("state")));
+                (Arc::new(store), state.clone(), state)
             }
         }
     }
@@ -232,9 +242,17 @@ const FILE: &str = "stepwell.db";
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Harness {
-    /// A harness whose journal is in memory: for all that is not about the disk.
+    /// A harness with all in memory: for what is not about the disk.
     pub fn new(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
-        Self::of(Database::Memory(Arc::default()), script)
+        Self::of(Database::Memory(Arc::default(), MemoryState::new()), script)
+    }
+
+    /// A harness with all in memory but who drives a run.
+    pub fn owned_by(
+        ownership: Arc<dyn Ownership>,
+        script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        Self::of(Database::Owned(Arc::default(), MemoryState::new(), ownership), script)
     }
 
     /// A harness with a file.
@@ -258,7 +276,7 @@ impl Harness {
     }
 
     fn at(path: PathBuf, folder: Option<Arc<tempfile::TempDir>>, database: Database, executor: FakeExecutor) -> Self {
-        let store = database.open(&path);
+        let (store, ownership, spool) = database.open(&path);
         let clock = Arc::new(TestClock::default());
         let engine = Engine::new(Ports {
             store: store.clone(),
@@ -268,7 +286,9 @@ impl Harness {
             clock: clock.clone(),
             environment: BTreeMap::new(),
             hosts: vec!["127.0.0.1".to_owned()],
-            state: StateFolder(path.join("state")),
+            ownership,
+            spool,
+            timers: Arc::new(Sleeper),
             who: "ana@here".into(),
             notify: Vec::new(),
         });

@@ -5,6 +5,7 @@
 
 mod actions;
 mod approvals;
+mod attended;
 mod children;
 mod control;
 mod cut;
@@ -12,11 +13,13 @@ mod deadlines;
 mod documented;
 mod documents;
 mod elsewhere;
+mod followed;
 mod harness;
 mod limits;
 mod locked;
 mod models;
 mod newer;
+mod outside;
 mod own_files;
 mod records;
 mod sessions;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::BoxFuture;
+use super::{BoxFuture, Spool};
 use crate::core::event::Measured;
 use crate::core::failure::Failure;
 use crate::core::form::WrittenForm;
@@ -45,8 +45,6 @@ pub struct AttemptRequest {
     pub nonce: String,
     /// The secret inputs of the run: name and reference.
     pub secrets: Vec<(String, SecretRef)>,
-    /// Where the full text of a large output may be put.
-    pub spool: PathBuf,
 }
 
 /// A form that a command asks for in the middle of its work: the fields as [`crate::core::form::Field`]s in JSON.
@@ -65,6 +63,8 @@ pub struct AttemptContext {
     pub cancel: CancellationToken,
     /// Asks the person in the middle of the work.
     pub ask: AskSink,
+    /// Where the full text of a large output may be put.
+    pub spool: Arc<dyn Spool>,
     /// Asked before every request of a model but the first.
     pub may_spend: MaySpend,
     /// Told the id of a process that leads a group of its own and has been started for the attempt.

@@ -5,6 +5,7 @@
 //! gone. A search reads every event: what has thousands of runs belongs into a file.
 
 mod data;
+mod state;
 mod words;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+
+pub use self::state::MemoryState;
 
 use self::data::Data;
 use crate::core::decide::Offspring;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-use crate::engine::private_folder;
-use crate::export::file::{self, Existing};
+use crate::config::private_folder;
+use crate::export::file;
 
 const FILE: &str = "as-written";
 
@@ -22,7 +22,7 @@ pub fn kept(state: &Path) -> Vec<String> {
 pub fn keep(state: &Path, tasks: &BTreeSet<String>) -> io::Result<()> {
     private_folder(state)?;
     let text: String = tasks.iter().flat_map(|task| [task.as_str(), "\n"]).collect();
-    file::write(&state.join(FILE), text.as_bytes(), Existing::Replace)
+    file::write_private(&state.join(FILE), text.as_bytes())
 }
 
 #[cfg(test)]

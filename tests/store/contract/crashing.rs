@@ -26,7 +26,7 @@ const CALLS: [fn(&dyn Storage); 14] = [
         created.session = Some("work".into());
         store.create(id(2), time(3), &created, &[started("plan", 1)], &pinned("email")).unwrap();
     },
-    |store| complete(store, 2, left(json!({}), json!({"count": 1}))).unwrap(),
+    |store| complete(store, 2, left(json!({}), json!({"count": 1})), "be short").unwrap(),
     |store| store.update_lesson(1, Some("never rhyme")).unwrap(),
     |store| {
         let definition = store.pin(&pinned("email")).unwrap();
@@ -51,10 +51,10 @@ fn left(seen: serde_json::Value, values: serde_json::Value) -> SessionUpdate {
     SessionUpdate { seen: object(seen), values: object(values), ..SessionUpdate::default() }
 }
 
-fn complete(store: &dyn Storage, number: u64, state: SessionUpdate) -> Result<(), JournalError> {
+fn complete(store: &dyn Storage, number: u64, state: SessionUpdate, lesson: &str) -> Result<(), JournalError> {
     let head = store.head(id(number))?;
     let events = vec![Event::RunCompleted { title: "t".into(), body: "b".into() }];
-    let learn = vec![Lesson { workflow: None, step: "plan".into(), text: "be short".into() }];
+    let learn = vec![Lesson { workflow: None, step: "plan".into(), text: lesson.into() }];
     store.append(&Append { state: Some(state), learn, ..batch(store, id(number), head, events) }).map(drop)
 }
 
@@ -101,7 +101,10 @@ pub fn what_is_refused_changes_nothing(new: NewDatabase) {
         ("superseded", store.append(&late(Writer::Owner(0), 7, said())).map(drop)),
         ("superseded", store.append(&late(Writer::TakingOver(2), 7, said())).map(drop)),
         ("too large", store.append(&late(Writer::Decider, 7, too_deep)).map(drop)),
-        ("session changed", complete(&*store, 2, left(json!({"count": 7}), json!({"count": 8, "own": 1})))),
+        (
+            "session changed",
+            complete(&*store, 2, left(json!({"count": 7}), json!({"count": 8, "own": 1})), "from nobody"),
+        ),
         ("there is such a run", store.create(id(1), time(9), &created("poem", json!({})), &[], &pinned("poem"))),
         ("no run", store.delete(id(9))),
         ("no run", store.keep_draft(id(9), "edit", Some("half"))),

@@ -191,6 +191,19 @@ pub fn words_of_one_text_are_found_together_whatever_their_order(new: NewDatabas
     assert!(found(&*store, "ull zzz").is_empty());
 }
 
+pub fn a_word_is_found_in_every_run_that_has_it_not_only_where_it_is_written_the_same(new: NewDatabase) {
+    let (_database, store) = fresh(new);
+    let runs = [
+        write(&*store, 1, "light in a café"),
+        write(&*store, 2, "the lighthouse cafe, a single agent"),
+        write(&*store, 3, "a multi agent system"),
+    ];
+    assert_eq!(found(&*store, "light"), [runs[1], runs[0]], "the beginning of a word, although one has it whole");
+    assert_eq!(found(&*store, "cafe"), [runs[1], runs[0]]);
+    assert_eq!(found(&*store, "multi-agent"), [runs[2]], "words that a sign joins are next to each other");
+    assert_eq!(found(&*store, "agent"), [runs[2], runs[1]]);
+}
+
 pub fn what_is_still_being_written_is_found_too(new: NewDatabase) {
     let (_database, store) = fresh(new);
     let run = begin(&*store, 1, json!({}));

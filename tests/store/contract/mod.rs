@@ -74,6 +74,7 @@ macro_rules! contract {
                 accents_and_case_do_not_matter
                 the_match_is_shown_with_what_is_around_it
                 words_of_one_text_are_found_together_whatever_their_order
+                a_word_is_found_in_every_run_that_has_it_not_only_where_it_is_written_the_same
                 what_is_still_being_written_is_found_too
                 a_deleted_run_is_found_no_more
                 a_run_is_named_by_either_end_of_its_id
