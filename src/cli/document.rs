@@ -59,7 +59,7 @@ pub async fn document(app: &App, args: DocumentArgs) -> Result<Exit, Problem> {
 async fn act(app: &App, run: &Run, document: &Document, action: &str, json: bool) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     if !engine.is_driven(run.id) {
-        consent::ensure(app, &engine.definition(run)?, run.model.as_deref()).await?;
+        consent::ensure(app, &*engine.definition(run)?, run.model.as_deref()).await?;
     }
     engine.act(run.id, &document.name, document.current().map(|(version, _)| version), action).await?;
     // What else waits is not asked about here.

@@ -85,7 +85,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
     let (folded, mail) = engine.subscribe(run)?;
     let pinned = engine.definition(&folded).ok();
     let is_over = matches!(folded.status, Status::Completed | Status::Cancelled);
-    if how.apart && !is_over && pinned.as_ref().is_some_and(relay::may_ask) && !engine.is_driven(run) {
+    if how.apart && !is_over && pinned.as_deref().is_some_and(relay::may_ask) && !engine.is_driven(run) {
         return relay::drive(run, after, &how).await;
     }
     let models = app.models().ok().map(Arc::clone);
@@ -93,7 +93,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         app,
         engine,
         mail,
-        teller: Teller::new(pinned.as_ref(), models, how.asks),
+        teller: Teller::new(pinned.as_deref(), models, how.asks),
         here: false,
         over: false,
         heard: false,

@@ -110,6 +110,8 @@ struct Shared {
     feeds: Mutex<HashMap<RunId, Feed>>,
     /// The run that was read last: what is new in it is all that is read the next time.
     folded: Mutex<Option<Run>>,
+    /// The definition of the run that was read last, until that run is driven from here.
+    definition: Mutex<Option<(Fingerprint, Arc<Pinned>)>>,
     /// The deadlines of the definitions of runs that were read.
     deadlines: Mutex<HashMap<Fingerprint, Arc<Deadlines>>>,
     /// How many requests are under way at each provider.
@@ -158,6 +160,7 @@ impl Engine {
             drives: Mutex::default(),
             feeds: Mutex::default(),
             folded: Mutex::default(),
+            definition: Mutex::default(),
             deadlines: Mutex::default(),
             lanes: Mutex::default(),
             lane_freed: Notify::new(),
@@ -238,6 +241,7 @@ impl Engine {
                 let Ok(pinned) = self.definition(run) else { return };
                 run.learn(&pinned);
                 self.deadlines().insert(run.definition.clone(), Arc::clone(&run.deadlines));
+                *self.read_definition() = Some((run.definition.clone(), pinned));
             }
         }
     }
@@ -266,8 +270,16 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub fn definition(&self, run: &Run) -> Result<Pinned, EngineError> {
-        Ok(self.shared.ports.journal.definition(&run.definition)?)
+    pub fn definition(&self, run: &Run) -> Result<Arc<Pinned>, EngineError> {
+        let known = self.read_definition().as_ref().filter(|(hash, _)| *hash == run.definition).cloned();
+        match known {
+            Some((_, pinned)) => Ok(pinned),
+            None => Ok(Arc::new(self.shared.ports.journal.definition(&run.definition)?)),
+        }
+    }
+
+    fn read_definition(&self) -> MutexGuard<'_, Option<(Fingerprint, Arc<Pinned>)>> {
+        self.shared.definition.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether any process drives a run.

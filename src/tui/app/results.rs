@@ -60,7 +60,8 @@ impl Backend {
         self.blocking(move |engine| {
             let run = load(engine, run)?;
             let (title, body) = result(&run)?;
-            let task = engine.definition(&run).map_err(|error| error.to_string())?.task;
+            let pinned = engine.definition(&run).map_err(|error| error.to_string())?;
+            let task = &pinned.task;
             let successors = engine.successors(run.id).unwrap_or_default().into_iter().map(|(task, inputs)| {
                 let from = Parent { run: run.id, how: OriginKind::Successor };
                 let open = Effect::Open(Opening::TaskWith(task.clone(), inputs, Some(from)));
