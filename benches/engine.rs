@@ -25,7 +25,6 @@ use serde_json::{Value, json};
 use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::{Event, PauseReason};
 use stepwell::core::id::RunId;
-use stepwell::core::ports::Journal as _;
 use stepwell::core::run::{Run, Status};
 use stepwell::engine::Subscription;
 use stepwell::flow::Flow as _;
@@ -92,7 +91,7 @@ fn row(what: &str, measured: Duration, most: Option<Duration>) {
 
 /// A harness whose steps answer at once.
 fn harness() -> Harness {
-    Harness::new(|request| Act::Say(json!(format!("done {}", request.key))))
+    Harness::on_disk(|request| Act::Say(json!(format!("done {}", request.key))))
 }
 
 /// Drives until the run waits or is over; how long that took.
@@ -181,7 +180,7 @@ async fn effectful() {
         step(id, does, json!({ "approve": "never" }))
     });
     let harness = harness();
-    let folder = harness.store.path().parent().unwrap().to_owned();
+    let folder = harness.path.clone();
     let before = bare_commit(&folder);
     let run = harness.start(&steps, json!({}));
     let (took, _) = drive(&harness, run).await;
@@ -224,7 +223,7 @@ async fn reviews() {
         }
         let kind = if one_by_one { "one after another" } else { "that wait together" };
         row(&format!("{REVIEWS} reviews {kind}"), start.elapsed(), Some(Duration::from_secs(1)));
-        row("    as many bare commits", bare_commit(harness.store.path().parent().unwrap()) * REVIEWS, None);
+        row("    as many bare commits", bare_commit(&harness.path) * REVIEWS, None);
         // Of CPU: the time of a commit differs by more than this from one to the next.
         let of_ten = |costs: &[Duration]| costs.iter().sum::<Duration>() / 10;
         let first = of_ten(&costs[..10]);
@@ -280,7 +279,7 @@ fn size(path: &Path) -> u64 {
 async fn growth() {
     for count in [100_u32, 1_000, 10_000] {
         let harness = harness();
-        let path = harness.store.path().to_owned();
+        let path = harness.database();
         let empty = size(&path);
         let mut rules = items(count);
         rules["review"] = json!("never");

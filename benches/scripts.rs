@@ -93,7 +93,7 @@ fn graph(pure: bool, parallel: bool) -> Value {
 }
 
 fn harness() -> Harness {
-    Harness::new(|request| Act::Say(json!(format!("done {}", request.key))))
+    Harness::on_disk(|request| Act::Say(json!(format!("done {}", request.key))))
 }
 
 /// Drives a run to its end; how long that took.

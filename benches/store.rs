@@ -11,9 +11,9 @@ use chrono::Utc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use filled::{append, created, fill, id, pinned, step, text, time};
 use stepwell::core::event::Event;
-use stepwell::core::ports::{HistoryQuery, Journal as _};
+use stepwell::core::ports::{HistoryQuery, Journal as _, Runs as _};
 use stepwell::core::run::Status;
-use stepwell::store::{Mode, Store};
+use stepwell::store::{Mode, SqliteStore};
 
 const RUNS: u64 = 100_000;
 
@@ -30,7 +30,7 @@ fn appending(c: &mut Criterion) {
     let mut bare = raw.prepare("INSERT INTO t VALUES (1)").unwrap();
     group.bench_function("bare", |b| b.iter(|| bare.execute([]).unwrap()));
 
-    let store = Store::open(&folder.path().join("a.db"), Mode::Write).unwrap();
+    let store = SqliteStore::open(&folder.path().join("a.db"), Mode::Write).unwrap();
     let mut head = 1;
     store.create(id(1), time(), &created("one"), &[], &pinned()).unwrap();
     let mut index = 0;
@@ -61,12 +61,12 @@ fn appending(c: &mut Criterion) {
             append(&store, id(number), 1, events)
         });
     });
-    group.bench_function("open", |b| b.iter(|| Store::open(store.path(), Mode::Write).unwrap()));
+    group.bench_function("open", |b| b.iter(|| SqliteStore::open(store.path(), Mode::Write).unwrap()));
     group.finish();
 
     for steps in [100, 1_000, 10_000] {
         let path = folder.path().join(format!("{steps}.db"));
-        let store = Store::open(&path, Mode::Write).unwrap();
+        let store = SqliteStore::open(&path, Mode::Write).unwrap();
         let empty = size(&path);
         store.create(id(1), time(), &created("growth"), &[], &pinned()).unwrap();
         let mut head = 1;

@@ -13,15 +13,15 @@ use chrono::{DateTime, Utc};
 use crate::catalog::SearchPaths;
 use crate::catalog::folders::DefinitionFolders;
 use crate::cli::{self, Dependencies};
-use crate::config::{Paths, SecretStore};
+use crate::config::{Paths, SecretStore, private_folder};
 use crate::core::actor::Actor;
-use crate::core::ports::{Clock, JournalError, Models, Secrets, StateFolder};
+use crate::core::ports::{Clock, JournalError, Models, Secrets};
 use crate::core::settings::Settings;
-use crate::engine::{Engine, Environment, Ports, private_folder};
+use crate::engine::{Engine, Environment, Ports, Sleeper};
 use crate::flow::scripted::copy::PrivateCopy;
 use crate::models::{LanguageModels, Pace, Surroundings};
 use crate::steps::Steps;
-use crate::store::{Mode, Store};
+use crate::store::{Mode, SqliteStore, StateFolder};
 use crate::tui;
 use connecting::SwappableModels;
 
@@ -74,6 +74,7 @@ impl Dependencies for Wiring {
             roles: Box::new(move || connecting::roles(&knows)),
             connect: Box::new(move |trial| Box::pin(connecting::connect(connects.clone(), Arc::clone(&live), trial))),
             go_on: Box::new(move |run| cli::go_on(&state, run, &[]).map_err(|error| error.to_string())),
+            say: Box::new(cli::say),
         };
         let last = tui::run(parts).map_err(|error| error.to_string())?;
         Ok(said.get().cloned().unwrap_or_default() + &last)
@@ -111,8 +112,8 @@ impl Dependencies for Wiring {
 impl Wiring {
     /// Opens the store. That it was copied because it is of a newer schema now, or that something in it is lost, is in the
     /// log, and told to `say` at once.
-    fn store(&self, say: impl Fn(&str)) -> Result<Store, JournalError> {
-        let store = Store::open(&self.0.store, Mode::Write)?;
+    fn store(&self, say: impl Fn(&str)) -> Result<SqliteStore, JournalError> {
+        let store = SqliteStore::open(&self.0.store, Mode::Write)?;
         let copied = store.copy().map(|copy| {
             let path = self.0.store.display();
             format!("the store {path} was updated for this version; a copy from before is {}", copy.display())
@@ -126,13 +127,14 @@ impl Wiring {
         Ok(store)
     }
 
-    fn engine_over(&self, store: Store, settings: &Settings, models: Arc<dyn Models>) -> Engine {
+    fn engine_over(&self, store: SqliteStore, settings: &Settings, models: Arc<dyn Models>) -> Engine {
         // Whoever opens the store may be about to take up what a process that was killed has left.
         PrivateCopy::sweep();
         let secrets: Arc<dyn Secrets> = Arc::new(SecretStore::new(settings.secrets.clone()));
         let environment = environment(&settings.pass_on);
+        let state = Arc::new(StateFolder::new(self.0.state.clone()));
         Engine::new(Ports {
-            journal: Arc::new(store),
+            store: Arc::new(store),
             executor: Arc::new(
                 Steps::new(models, Arc::clone(&secrets), environment.clone()).with_hosts(settings.hosts.clone()),
             ),
@@ -141,7 +143,9 @@ impl Wiring {
             clock: Arc::new(SystemClock),
             environment,
             hosts: settings.hosts.clone(),
-            state: StateFolder(self.0.state.clone()),
+            ownership: state.clone(),
+            spool: state,
+            timers: Arc::new(Sleeper),
             who: Actor::named(&who()),
             notify: settings.notify.clone(),
         })

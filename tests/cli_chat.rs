@@ -207,3 +207,43 @@ fn a_run_that_is_made_from_another_says_which_session_it_is_in() {
         assert!(refused.err.contains("session"), "{}", refused.err);
     }
 }
+
+#[test]
+fn an_answer_that_is_a_document_and_nothing_else_leaves_a_turn() {
+    let server = ModelServer::start(["Dear Ana, on Friday.", "Dear Ana, on Monday."].map(Reply::text));
+    let home = home(&server);
+    home.write("tasks/letter.toml", LETTER);
+    home.run(["run", "letter", "--prompt", "tell Ana"]).exits(0);
+    home.run(["review", "last", "--answer", "\"on Monday\""]).exits(0);
+    let run = home.show("last");
+    let whole = [
+        ("user", "tell Ana"),
+        ("assistant", "wrote version 1"),
+        ("user", "on Monday"),
+        ("assistant", "wrote version 2"),
+    ];
+    assert_eq!(said(&run), whole);
+    assert_eq!((&run["messages"][1]["wrote"], &run["messages"][3]["wrote"]), (&json!(1), &json!(2)));
+    let shown = home.step("show last").exits(0).out;
+    assert!(shown.contains("[Assistant, wrote version 2]"), "{shown}");
+    let exported = home.step("export last --format md --scope full").exits(0).out;
+    assert!(exported.contains("**Model (wrote version 2):**"), "{exported}");
+}
+
+#[test]
+fn what_had_arrived_of_an_answer_that_was_stopped_is_said_to_be_that() {
+    let server = ModelServer::start([Reply::chunks(["Half ", "of it"]).hang_after(1)]);
+    let home = home(&server);
+    let mut first =
+        home.command(env!("CARGO_BIN_EXE_stepwell")).args(["run", "ask", "--prompt", "First?"]).spawn().unwrap();
+    until("the answer begins", || partial(&home).is_some());
+    home.step("cancel last");
+    first.wait().unwrap();
+    let run = home.show("last");
+    assert_eq!(said(&run), [("user", "First?"), ("assistant", "Half ")]);
+    assert_eq!(run["messages"][1]["stopped"], json!(true));
+    let shown = home.step("show last").exits(0).out;
+    assert!(shown.contains("[Assistant, stopped]"), "{shown}");
+    let exported = home.step("export last --format md --scope full").exits(0).out;
+    assert!(exported.contains("**Model (stopped):**"), "{exported}");
+}

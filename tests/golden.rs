@@ -31,7 +31,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use stepwell::core::event::{Event, Recorded};
 use stepwell::core::pinned::Pinned;
-use stepwell::core::ports::Journal as _;
 use stepwell::core::run::{Run, Status};
 use stepwell::core::task::Body;
 use stepwell::export::{ExportScope, Format, export};

@@ -17,8 +17,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use stepwell::core::ports::Journal as _;
-use stepwell::store::{Mode, Store};
+use stepwell::core::ports::{Drafts as _, Memory as _};
+use stepwell::store::{Mode, SqliteStore};
 use support::cli::{Done, Home};
 use support::contained::lost;
 
@@ -149,7 +149,7 @@ fn the_lists_and_the_search_of_a_released_store_are_made_again_as_they_were() {
 #[test]
 fn what_is_kept_beside_the_runs_of_a_released_store_is_there() {
     for (name, store) in released() {
-        let kept = Store::open(&store.home.path().join("stepwell.db"), Mode::Read).unwrap();
+        let kept = SqliteStore::open(&store.home.path().join("stepwell.db"), Mode::Read).unwrap();
         let learned = kept.learned(None).unwrap();
         assert!(learned.iter().any(|lesson| lesson.lesson.text == "shorter, please"), "{name}: {learned:?}");
         assert!(store.step(&["learned"]).exits(0).out.contains("shorter, please"), "{name}");

@@ -27,16 +27,16 @@ use stepwell::core::event::{Event, InstructionScope};
 use stepwell::core::failure::Failure;
 use stepwell::core::gate::{Gate, GateKind};
 use stepwell::core::id::RunId;
-use stepwell::core::ports::{Clock, Journal, Models, Secrets, StateFolder};
+use stepwell::core::ports::{Clock, Models, Secrets};
 use stepwell::core::run::{Run, Status};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
 use stepwell::core::settings::{ProviderSettings, Settings};
 use stepwell::core::task::{Kind, Task};
 use stepwell::core::work::Work;
-use stepwell::engine::{Engine, Ports, Start, StopReason, Subscription, Update};
+use stepwell::engine::{Engine, Ports, Sleeper, Start, StopReason, Subscription, Update};
 use stepwell::models::{DEMO_MODEL, LanguageModels, Pace, Surroundings};
 use stepwell::steps::Steps;
-use stepwell::store::{Mode, Store};
+use stepwell::store::{Mode, SqliteStore, StateFolder};
 
 struct Ticks(AtomicU64);
 
@@ -101,20 +101,23 @@ impl Machine {
 
     fn configured(settings: Settings, model: String) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let journal = Store::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
+        let store = SqliteStore::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
         let surroundings = Surroundings { lookup: Arc::new(|_| None), ..Surroundings::real(Pace::Instant) };
         let models: Arc<dyn Models> = Arc::new(LanguageModels::new(settings, surroundings));
         let secrets: Arc<dyn Secrets> = Arc::new(NoSecrets);
         let steps = Steps::new(models, Arc::clone(&secrets), BTreeMap::new()).with_hosts(vec!["127.0.0.1".to_owned()]);
+        let state = Arc::new(StateFolder::new(folder.path().join("state")));
         let engine = Engine::new(Ports {
-            journal: Arc::new(journal) as Arc<dyn Journal>,
+            store: Arc::new(store),
             executor: Arc::new(steps),
             secrets,
             folders: Arc::new(stepwell::catalog::folders::DefinitionFolders::new(None, Path::new("/nowhere"))),
             clock: Arc::new(Ticks(AtomicU64::new(0))),
             environment: BTreeMap::new(),
             hosts: vec!["127.0.0.1".to_owned()],
-            state: StateFolder(folder.path().join("state")),
+            ownership: state.clone(),
+            spool: state,
+            timers: Arc::new(Sleeper),
             who: "ana@host".into(),
             notify: Vec::new(),
         });

@@ -3,13 +3,18 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
+#[path = "support/patience.rs"]
+#[allow(dead_code, reason = "other tests use another part")]
+mod patience;
+
 mod store {
     pub mod common;
+    mod contract;
     mod damage;
-    mod history;
     mod journal;
-    mod kept;
     mod log;
     mod older;
     mod projections;
+    pub mod random;
+    mod state;
 }

@@ -294,6 +294,52 @@ fn a_run_that_is_going_when_the_person_leaves_goes_on_without_them() {
     until("the end of the run", || home.show("last")["status"] == "completed");
 }
 
+/// A verse that a model has begun, and that the person lets go on without them.
+fn verse_under_way(home: &Home) -> Screen {
+    home.write(
+        "workflows/verse/workflow.toml",
+        "id = 'verse'\nname = 'A verse'\n[[steps]]\nid = 'write'\nkind = 'prompt'\nprompt = 'A verse about the sea.'\n",
+    );
+    let mut screen = open(home);
+    screen.press("verse");
+    screen.wait_for("Ask: verse");
+    screen.press(ENTER);
+    screen.wait_for("A long,");
+    screen.wait_for("x stop");
+    screen.press("q");
+    screen.wait_for("Keep running in the background");
+    screen.press(ENTER);
+    screen.wait_for("is finished first");
+    screen
+}
+
+#[test]
+fn an_answer_under_way_is_finished_before_its_run_goes_on_elsewhere() {
+    let server = ModelServer::start([Reply::chunks(["A long, ", "long verse"]).hang_after(1)]);
+    let home = Home::asking(&server.url());
+    let mut screen = verse_under_way(&home);
+    server.release();
+    assert_eq!(screen.exit(), 0);
+    screen.is_restored();
+    assert!(screen.shown().contains("waits for you"), "{}", screen.shown());
+    assert_eq!(server.requests().len(), 1, "it is asked for once");
+    let run = home.show("last");
+    assert_eq!((&run["status"], &run["calls"][0]["output"]), (&"waiting".into(), &"A long, long verse".into()));
+    assert_eq!(run["calls"][0]["attempts"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn ctrl_c_does_not_wait_for_the_answer_under_way_and_the_run_goes_on_all_the_same() {
+    let server = ModelServer::start([Reply::chunks(["A long, ", "long verse"]).hang_after(1), Reply::text("Short.")]);
+    let home = Home::asking(&server.url());
+    let mut screen = verse_under_way(&home);
+    screen.press("\x03");
+    assert_eq!(screen.exit(), 0);
+    screen.is_restored();
+    assert!(screen.shown().contains("keeps running"), "{}", screen.shown());
+    until("the answer to come", || home.show("last")["calls"][0]["output"] == "Short.");
+}
+
 #[test]
 fn ctrl_c_leaves_also_while_it_is_asked_what_becomes_of_the_runs() {
     let home = Home::new();
@@ -408,6 +454,7 @@ fn panics() {
         roles: Box::new(Vec::new),
         connect: Box::new(|_| Box::pin(std::future::ready(Err("nothing is connected here".to_owned())))),
         go_on: Box::new(|_| Ok(())),
+        say: Box::new(|_| {}),
     };
     drop(stepwell::tui::run(parts));
 }

@@ -17,7 +17,7 @@ use stepwell::core::ports::{Append, Journal as _, Stands, Writer};
 use stepwell::core::run::Status;
 use stepwell::core::step::OnCrash;
 use stepwell::core::task::{Body, Instruct, Kind, Task};
-use stepwell::store::{Mode, Store};
+use stepwell::store::{Mode, SqliteStore};
 
 pub fn id(number: u64) -> RunId {
     let mut random = [0; 10];
@@ -98,7 +98,7 @@ pub fn step(index: u64, output: &str) -> Vec<Event> {
     ]
 }
 
-pub fn append(store: &Store, run: RunId, after: u64, events: Vec<Event>) -> u64 {
+pub fn append(store: &SqliteStore, run: RunId, after: u64, events: Vec<Event>) -> u64 {
     let done = events.iter().any(|event| matches!(event, Event::RunCompleted { .. }));
     let status = if done { Status::Completed } else { Status::Running };
     let stands = Stands { title: "A run".to_owned(), status, waiting: 0, due: None };
@@ -148,8 +148,8 @@ pub fn text(number: u64) -> String {
 }
 
 /// Fills a store with runs of one step each, of which every thousandth waits, past its port: a commit for each would take minutes.
-pub fn fill(path: &Path, runs: u64) -> Store {
-    let store = Store::open(path, Mode::Write).unwrap();
+pub fn fill(path: &Path, runs: u64) -> SqliteStore {
+    let store = SqliteStore::open(path, Mode::Write).unwrap();
     store.create(id(0), time(), &created("first"), &[], &pinned()).unwrap();
     let mut raw = rusqlite::Connection::open(path).unwrap();
     let tx = raw.transaction().unwrap();

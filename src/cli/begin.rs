@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use super::args::{AfterArgs, DirArg, ForkArgs, InputArgs, RerunArgs, RunArgs};
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
-use super::{App, consent, detach, inputs, journal, out};
+use super::show::first;
+use super::{App, consent, detach, inputs, out};
 use crate::core::code::ErrorCode;
 use crate::core::event::{Origin, OriginKind};
 use crate::core::form;
@@ -20,6 +21,7 @@ use crate::core::run::Run;
 use crate::core::task::Task;
 use crate::core::usage::Budget;
 use crate::engine::{Fork, Start};
+use crate::export::wire;
 
 /// `run`.
 ///
@@ -49,7 +51,7 @@ async fn start(app: &App, args: RunArgs, pinned: Arc<Pinned>) -> Result<Exit, Pr
     if args.detach {
         detach::start(app, run, &args)?;
         if how.json {
-            out::json(&journal::first(app.engine()?, run)?);
+            out::json(&first(app.engine()?, run)?);
         } else {
             out::line(&run.to_string());
         }
@@ -86,7 +88,7 @@ async fn follow(app: &App, run: RunId, dir: &DirArg, wanted: AfterArgs, how: How
     while let Some((before, task, inputs)) = queue.pop_front() {
         if left == 0 {
             if wanted.next && how.json {
-                out::json(&journal::next(before, &task, &inputs));
+                out::json(&wire::next(before, chrono::Utc::now(), &task, &inputs));
                 continue;
             }
             let (task, inputs) = (out::quoted(&task), out::quoted(&inputs.to_string()));

@@ -16,10 +16,9 @@ use super::begin::drive_on;
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
 use super::relay::Relayed;
+use crate::config::{logs, private_folder};
 use crate::core::code::ErrorCode;
 use crate::core::id::RunId;
-use crate::core::ports::StateFolder;
-use crate::engine::private_folder;
 
 /// Starts that process for a new run, with what the person said about it.
 ///
@@ -65,7 +64,7 @@ pub fn go_on(state: &Path, run: RunId, flags: &[OsString]) -> io::Result<()> {
 /// # Errors
 /// When it cannot be opened.
 pub fn log_of(state: &Path, run: RunId) -> io::Result<File> {
-    let folder = StateFolder(state.to_owned()).logs();
+    let folder = logs(state);
     private_folder(&folder)?;
     let log = folder.join(format!("run-{}.log", run.short()));
     OpenOptions::new().create(true).append(true).mode(0o600).open(log)

@@ -1,18 +1,18 @@
 //! `document`: what the documents of a run say, and what a person makes of them.
 
-use serde_json::json;
-
 use super::args::{DocumentArgs, DriveArgs, Review};
 use super::drive::{How, drive};
 use super::files::read_text;
 use super::out::Put as _;
 use super::problem::{Exit, Problem};
-use super::{App, consent, journal, out, waits};
+use super::show::since;
+use super::{App, consent, out, waits};
 use crate::core::call::{CallStatus, Ending};
 use crate::core::code::ErrorCode;
 use crate::core::document::{Document, DocumentVersion, RESULT};
 use crate::core::run::Run;
 use crate::core::text::visible;
+use crate::export::wire;
 
 /// `document`.
 ///
@@ -49,7 +49,7 @@ pub async fn document(app: &App, args: DocumentArgs) -> Result<Exit, Problem> {
     engine.edit_document(run.id, &document.name, current, &title, &body).await?;
     let said = format!("version {} of {} counts now", document.next_version(), shown_name(document));
     if args.json {
-        out::json(&journal::since(engine, run.id, run.seq)?);
+        out::json(&since(engine, run.id, run.seq)?);
     }
     out::say(&said);
     Ok(Exit::Done)
@@ -117,23 +117,13 @@ fn shown_name(document: &Document) -> String {
 
 fn show(run: &Run, document: &Document, args: &DocumentArgs, (current, counts): (u32, &DocumentVersion)) {
     let numbered = || (1u32..).zip(&document.versions);
-    let object = |number: u32, version: &DocumentVersion| {
-        let mut object = json!({
-            "name": document.name, "version": number, "current": number == current,
-            "title": version.title, "body": version.body, "by": version.by,
-        });
-        if let Some(action) = version.made_by() {
-            object["action"] = json!(action);
-        }
-        object
-    };
     match (args.json, args.versions) {
         (true, true) => {
-            for (number, version) in numbered() {
-                out::json(&format!("{}\n", object(number, version)));
+            for (number, _) in numbered() {
+                out::json(&wire::document(document, number));
             }
         }
-        (true, false) => out::json(&format!("{}\n", object(current, counts))),
+        (true, false) => out::json(&wire::document(document, current)),
         (false, true) => {
             let mut text = String::new();
             for (number, version) in numbered() {

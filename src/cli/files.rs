@@ -6,10 +6,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::problem::Problem;
+use crate::config::private_folder;
 use crate::core::code::ErrorCode;
 use crate::core::run::Run;
 use crate::core::text::{self, encoding};
-use crate::engine::private_folder;
 use crate::export;
 use crate::export::file::Existing;
 

@@ -6,14 +6,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use crate::config::Paths;
-use crate::core::ports::StateFolder;
+use crate::config::{logs, private_folder};
 use crate::core::text::visible;
-use crate::engine::private_folder;
 
 /// Where it is.
 #[must_use]
 pub fn file(paths: &Paths) -> PathBuf {
-    StateFolder(paths.state.clone()).logs().join("stepwell.log")
+    logs(&paths.state).join("stepwell.log")
 }
 
 /// Adds an entry. A log that cannot be written is no reason to fail.

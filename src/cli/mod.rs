@@ -16,7 +16,6 @@ mod drive;
 mod files;
 mod history;
 mod inputs;
-mod journal;
 mod learned;
 mod line;
 pub mod log;

@@ -5,11 +5,13 @@ use std::path::Path;
 
 use super::line::labelled;
 use super::problem::{Exit, Problem};
-use super::{App, files, journal, out, waits};
+use super::{App, files, out, waits};
 use crate::core::aside::{Aside, AsideKind};
+use crate::core::id::RunId;
 use crate::core::run::{NEWER, Run, Status};
 use crate::core::text::{output_text, visible};
-use crate::export::{self, ExportScope, Format};
+use crate::engine::Engine;
+use crate::export::{self, ExportScope, Format, wire};
 
 /// `show`.
 ///
@@ -19,13 +21,31 @@ pub fn show(app: &App, name: &str, json: bool, events: bool) -> Result<Exit, Pro
     let engine = app.records()?;
     let id = engine.find(name)?;
     if events {
-        out::json(&journal::events(id, &engine.events(id, 0)?)?);
+        out::json(&since(engine, id, 0)?);
     } else if json {
         out::json(&format!("{:#}\n", export::json::show(&engine.load(id)?)));
     } else {
         out::page(&render(&engine.load(id)?));
     }
     Ok(Exit::Done)
+}
+
+/// The lines of what has happened in a run after event `after`.
+///
+/// # Errors
+/// When there is no such run or the store cannot be used.
+pub fn since(engine: &Engine, run: RunId, after: u64) -> Result<String, Problem> {
+    Ok(wire::events_after(run, &engine.events(run, 0)?, after)?)
+}
+
+/// The line of a run's first event.
+///
+/// # Errors
+/// As [`since`].
+pub fn first(engine: &Engine, run: RunId) -> Result<String, Problem> {
+    let mut events = engine.events(run, 0)?;
+    events.truncate(1);
+    Ok(wire::events_after(run, &events, 0)?)
 }
 
 fn render(run: &Run) -> String {
@@ -47,7 +67,8 @@ fn render(run: &Run) -> String {
         text.put(format_args!("warning: {warning}\n"));
     }
     for message in run.messages.iter().filter(|_| run.kind == crate::core::task::Kind::Instruct) {
-        text.put(format_args!("\n[{:?}]\n{}\n", message.role, message.text.block()));
+        let remark = message.remark(run).map(|remark| format!(", {remark}")).unwrap_or_default();
+        text.put(format_args!("\n[{:?}{remark}]\n{}\n", message.role, message.text.block()));
     }
     for call in run.calls.values() {
         let attempts =
@@ -142,7 +163,7 @@ pub fn export(
         (Some(path), _) => {
             files::write(path, &bytes)?;
             if json {
-                out::json(&journal::done("exported", &serde_json::json!({ "path": path })));
+                out::json(&wire::done("exported", &serde_json::json!({ "path": path })));
             }
             out::say(&format!("written: {}", path.display()));
         }

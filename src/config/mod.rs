@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub use connect::{ConnectError, connect, connection_lines};
 pub use file::read;
-pub use paths::{NoHome, Paths};
+pub use paths::{NoHome, Paths, logs, private_folder};
 pub use secrets::SecretStore;
 
 use crate::core::code::ErrorCode;

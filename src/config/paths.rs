@@ -1,6 +1,9 @@
 //! Where things lie: the XDG folders on every system, or all under `STEPWELL_HOME`.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
@@ -24,6 +27,20 @@ pub struct Paths {
     pub store: PathBuf,
     /// Logs, spool, locks, trust.
     pub state: PathBuf,
+}
+
+/// Creates a folder that only its owner can read, with all above it.
+///
+/// # Errors
+/// As the system says.
+pub fn private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The folder of logs, in the folder for the state.
+#[must_use]
+pub fn logs(state: &Path) -> PathBuf {
+    state.join("logs")
 }
 
 /// Where things lie cannot be told.

@@ -161,7 +161,11 @@ impl Run {
             }
             Event::DocumentWritten { name, title, body, by, proposed, action, .. } => {
                 let (title, body, by, action) = (title.clone(), body.clone(), by.clone(), action.clone());
+                let by_reply = self.kind == Kind::Instruct && by == Actor::Model && action.is_none();
                 self.write(name, DocumentVersion { title, body, by, seq: self.seq, action }, *proposed);
+                if by_reply && let Some(document) = self.documents.get(name) {
+                    self.delivered(document.count());
+                }
             }
             Event::DocumentChosen { name, version, by } => self.choose_version(name, *version, by),
             Event::GateOpened(gate) => self.open_document_gate(gate),

@@ -214,3 +214,11 @@ pub struct ModelChoice {
     /// The lines of config that would settle it, when `ask_first`.
     pub config_lines: String,
 }
+
+impl ModelChoice {
+    /// The provider's name.
+    #[must_use]
+    pub fn provider(&self) -> &str {
+        self.model.split('/').next().unwrap_or(&self.model)
+    }
+}

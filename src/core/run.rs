@@ -18,7 +18,6 @@ use super::fingerprint::Fingerprint;
 use super::gate::{Gate, GateKind};
 use super::id::RunId;
 use super::key::Key;
-use super::model::Role;
 use super::pinned::Pinned;
 use super::revised::Revised;
 use super::step_name::StepName;
@@ -28,34 +27,11 @@ use super::title::is_telling;
 use super::undo::PastDecision;
 use super::usage::{Budget, Usage};
 
+mod message;
 mod status;
 
+pub use self::message::ChatMessage;
 pub use self::status::{Facts, Status};
-
-/// One message of a conversation, as it is shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChatMessage {
-    /// Who says it.
-    pub role: Role,
-    /// What is said.
-    pub text: Untrusted,
-    /// The call and the attempt whose answer it is.
-    pub reply: Option<(Key, u32)>,
-}
-
-impl ChatMessage {
-    /// Something that the person says.
-    #[must_use]
-    pub fn by_person(text: Untrusted) -> Self {
-        Self { role: Role::User, text, reply: None }
-    }
-
-    /// What the model says in an attempt at a reply.
-    #[must_use]
-    pub fn by_model(key: &Key, attempt: u32, text: Untrusted) -> Self {
-        Self { role: Role::Assistant, text, reply: Some((key.clone(), attempt)) }
-    }
-}
 
 /// The result of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]

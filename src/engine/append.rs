@@ -12,7 +12,7 @@ use crate::core::id::RunId;
 use crate::core::ports::{Append, JournalError, Stands, Writer};
 use crate::core::run::Run;
 use crate::engine::failpoint::failpoint;
-use crate::engine::{Engine, EngineCommand, EngineError, lease, outcome};
+use crate::engine::{Engine, EngineCommand, EngineError, outcome};
 
 impl Engine {
     /// Answers the gates of a run whose time is up, if there are any and no process drives it: who does answers them
@@ -93,14 +93,14 @@ impl Engine {
             failpoint("append.before");
             let asks_again = events.iter().any(Event::asks_again);
             let batch = batch(&folded, after, Writer::Decider, at, events);
-            match self.patiently(move |journal| journal.append(&batch)).await {
+            match self.patiently(move |store| store.append(&batch)).await {
                 Ok(_) => {
                     failpoint("append.after");
                     if asks_again {
                         self.shared.ports.executor.ask_again();
                     }
                     self.remember(folded);
-                    lease::wake(&self.shared.ports.state, run);
+                    self.shared.ports.ownership.wake(run);
                     return refused;
                 }
                 Err(JournalError::Conflict { .. }) => {}

@@ -1,9 +1,6 @@
-//! One attempt under way: its request, its deltas on their way to whoever watches, and its partial text on the disk.
+//! One attempt under way: its request, its deltas on their way to whoever watches, and its partial text in the spool.
 
-use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,28 +8,26 @@ use tokio::runtime::Handle;
 
 use crate::core::key::Key;
 use crate::core::model::{Delta, DeltaSink};
+use crate::core::ports::SpooledText;
 use crate::core::text::Untrusted;
 use crate::engine::feed::{Feed, Update};
-use crate::engine::lease::private_folder;
 
-/// How much text, or time, may pass before partial text is put on the disk.
+/// How much text, or time, may pass before partial text is spooled.
 const SPOOL_BYTES: usize = 4 * 1024;
 const SPOOL_EVERY: Duration = Duration::from_millis(200);
 
 /// No more of it is kept, in bytes.
 const LONGEST: usize = 32 * 1024 * 1024;
 
-/// The partial text of an attempt: in memory for a cancel, on the disk for a crash. Best effort.
-pub struct Partial {
-    state: Mutex<SpooledText>,
-    path: PathBuf,
-}
+/// The partial text of an attempt: in memory for a cancel, in the spool for a crash. Best effort.
+pub struct Partial(Mutex<State>);
 
-#[derive(Default)]
-struct SpooledText {
+struct State {
     text: Untrusted,
+    spooled: Box<dyn SpooledText>,
     written: usize,
-    file: Option<File>,
+    /// Something was spooled, if only in part.
+    is_spooled: bool,
     /// What is not written yet will be, soon.
     is_due: bool,
     /// The attempt has come to its end.
@@ -40,10 +35,11 @@ struct SpooledText {
 }
 
 impl Partial {
-    /// Partial text that is kept at `path`.
+    /// Partial text that is kept there.
     #[must_use]
-    pub fn new(path: PathBuf) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), path })
+    pub fn new(spooled: Box<dyn SpooledText>) -> Arc<Self> {
+        let text = Untrusted::default();
+        Arc::new(Self(Mutex::new(State { text, spooled, written: 0, is_spooled: false, is_due: false, ended: false })))
     }
 
     /// The text so far.
@@ -52,15 +48,16 @@ impl Partial {
         self.state().text.clone()
     }
 
-    /// The file that is not needed any more once the outcome is committed, if there is one. None is made after this.
-    pub fn spent(&self) -> Option<PathBuf> {
+    /// The attempt has ended. Nothing more is spooled; whether anything was, which is not needed once the outcome is
+    /// committed.
+    pub fn end(&self) -> bool {
         let mut state = self.state();
         state.ended = true;
-        state.file.take().map(|_| self.path.clone())
+        state.is_spooled
     }
 
-    fn state(&self) -> MutexGuard<'_, SpooledText> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(self: &Arc<Self>, delta: &Delta) {
@@ -74,7 +71,7 @@ impl Partial {
         }
         let pending = state.text.data().len() - state.written;
         if pending >= SPOOL_BYTES {
-            state.spool(&self.path);
+            state.spool();
         } else if pending > 0
             && !state.is_due
             && let Ok(runtime) = Handle::try_current()
@@ -83,35 +80,26 @@ impl Partial {
             let partial = Arc::clone(self);
             runtime.spawn(async move {
                 tokio::time::sleep(SPOOL_EVERY).await;
-                partial.state().spool(&partial.path);
+                partial.state().spool();
             });
         }
     }
 }
 
-impl SpooledText {
+impl State {
     fn restart(&mut self) {
         self.text = Untrusted::default();
         self.written = 0;
-        if let Some(file) = &self.file {
-            let _ = file.set_len(0);
-        }
+        self.spooled.restart();
     }
 
-    fn spool(&mut self, path: &Path) {
+    fn spool(&mut self) {
         self.is_due = false;
         if self.ended || self.written == self.text.data().len() {
             return;
         }
-        if self.file.is_none() {
-            let folder = path.parent().unwrap_or(path);
-            self.file = private_folder(folder)
-                .and_then(|()| OpenOptions::new().create(true).append(true).mode(0o600).open(path))
-                .ok();
-        }
-        if let Some(file) = &mut self.file
-            && file.write_all(&self.text.data().as_bytes()[self.written..]).is_ok()
-        {
+        self.is_spooled = true;
+        if self.spooled.write_all(&self.text.data().as_bytes()[self.written..]).is_ok() {
             self.written = self.text.data().len();
         }
     }

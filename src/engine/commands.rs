@@ -11,7 +11,7 @@ use crate::core::run::{Run, Status};
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::StopReason;
 use crate::engine::run_loop::{JournalLost, RunLoop};
-use crate::engine::{EngineCommand, EngineError, recover};
+use crate::engine::{EngineCommand, EngineError};
 
 impl RunLoop {
     pub(super) fn handle(&mut self, command: EngineCommand) -> Result<(), JournalLost> {
@@ -50,6 +50,8 @@ impl RunLoop {
                 }
                 Ok(())
             }
+            // It is looked at what is under way.
+            EngineCommand::Leave => Ok(()),
             EngineCommand::Pause => {
                 self.cancel_attempts();
                 Ok(())
@@ -58,7 +60,7 @@ impl RunLoop {
                 let who = self.engine.shared.ports.who.clone();
                 self.cancel_attempts();
                 let kept = self.partial_texts();
-                let make = move |run: &Run| Ok([kept.clone(), recover::cancelled(run, &who)?].concat());
+                let make = move |run: &Run| Ok([kept.clone(), decide::cancel(run, &who)?].concat());
                 self.decided(make, reply)?;
                 if self.is_interrupted() && self.control.pausing().is_none() {
                     // It was refused, and the run goes on.

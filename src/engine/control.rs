@@ -24,8 +24,16 @@ pub struct DriveControl {
 #[derive(Default)]
 struct State {
     pausing: Option<PauseReason>,
+    leaving: Option<PauseReason>,
     /// What is under way.
-    attempts: HashMap<Key, CancellationToken>,
+    attempts: HashMap<Key, Cancellable>,
+}
+
+/// An attempt that can be cancelled.
+struct Cancellable {
+    cancel: CancellationToken,
+    /// It is the answer of a model: begun again, it would be waited for and paid once more.
+    answers: bool,
 }
 
 impl DriveControl {
@@ -53,10 +61,36 @@ impl DriveControl {
     pub fn pause(&self, reason: PauseReason) {
         let mut state = self.state();
         state.pausing.get_or_insert(reason);
-        state.attempts.values().for_each(CancellationToken::cancel);
+        state.attempts.values().for_each(|attempt| attempt.cancel.cancel());
         drop(state);
         self.interrupt.raise();
         self.send(EngineCommand::Pause);
+    }
+
+    /// The run is given up here once the answers of models that are under way have come, for this reason. All else that is
+    /// under way is cancelled, and nothing begins any more.
+    pub fn leave(&self, reason: PauseReason) {
+        let mut state = self.state();
+        state.leaving.get_or_insert(reason);
+        state.attempts.values().filter(|attempt| !attempt.answers).for_each(|attempt| attempt.cancel.cancel());
+        drop(state);
+        self.send(EngineCommand::Leave);
+    }
+
+    /// Why the run is given up here once its answers have come, if it is.
+    pub fn leaving(&self) -> Option<PauseReason> {
+        self.state().leaving
+    }
+
+    /// Whether nothing more begins here.
+    pub fn is_given_up(&self) -> bool {
+        let state = self.state();
+        state.pausing.is_some() || state.leaving.is_some()
+    }
+
+    /// Whether the answer of a model is under way.
+    pub fn is_answering(&self) -> bool {
+        self.state().attempts.values().any(|attempt| attempt.answers)
     }
 
     /// Why the run is given up here, if it is.
@@ -67,17 +101,17 @@ impl DriveControl {
     /// Cancels what is under way of one call.
     pub fn stop(&self, key: &Key) {
         if let Some(attempt) = self.state().attempts.get(key) {
-            attempt.cancel();
+            attempt.cancel.cancel();
         }
     }
 
-    /// An attempt begins; `cancel` ends it.
-    pub fn begins(&self, key: &Key, cancel: &CancellationToken) {
+    /// An attempt begins; `cancel` ends it. `answers`: a model is asked.
+    pub fn begins(&self, key: &Key, cancel: &CancellationToken, answers: bool) {
         let mut state = self.state();
-        if state.pausing.is_some() {
+        if state.pausing.is_some() || state.leaving.is_some() && !answers {
             cancel.cancel();
         }
-        state.attempts.insert(key.clone(), cancel.clone());
+        state.attempts.insert(key.clone(), Cancellable { cancel: cancel.clone(), answers });
     }
 
     /// The attempt of a call has ended.

@@ -177,7 +177,7 @@ impl Engine {
             origin: start.origin.clone(),
         };
         failpoint("create.before");
-        let made = self.patiently_here(|journal| journal.create(run, now, &created, more, &start.pinned));
+        let made = self.patiently_here(|store| store.create(run, now, &created, more, &start.pinned));
         made.map_err(EngineError::from)?;
         failpoint("create.after");
         Ok(run)
@@ -189,7 +189,7 @@ impl Engine {
         let mut lessons = Vec::new();
         for (workflow, task) in pinned.workflows() {
             let workflow = workflow.map(str::to_owned);
-            let learned = self.shared.ports.journal.learned(Some(&task.id))?;
+            let learned = self.shared.ports.store.learned(Some(&task.id))?;
             lessons.extend(learned.into_iter().map(|l| Lesson { workflow: workflow.clone(), ..l.lesson }));
         }
         Ok(lessons)
@@ -197,7 +197,7 @@ impl Engine {
 
     /// The state of a session, and what its last runs were asked and gave.
     fn session(&self, name: &str) -> Result<(Value, Vec<(String, Untrusted)>), EngineError> {
-        let (state, runs) = self.shared.ports.journal.session(name, SESSION_RUNS)?;
+        let (state, runs) = self.shared.ports.store.session(name, SESSION_RUNS)?;
         let mut earlier = Vec::with_capacity(runs.len());
         for run in runs {
             let run: Run = self.load(run)?;

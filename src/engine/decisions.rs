@@ -16,7 +16,7 @@ impl Engine {
     /// # Errors
     /// When it may not be undone, there is no such run, or the store cannot be used.
     pub async fn undo(&self, run: RunId, seq: Option<u64>) -> Result<(), EngineError> {
-        let offspring = self.shared.ports.journal.made_from(run)?;
+        let offspring = self.shared.ports.store.made_from(run)?;
         let (who, engine) = (self.shared.ports.who.clone(), self.clone());
         self.append_decision(run, move |run| {
             let flow = engine.definition(run).map(|pinned| crate::flow::of(&pinned, &Environment::new()));

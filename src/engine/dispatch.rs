@@ -1,6 +1,5 @@
 //! Beginning: which wanted calls may start, and attempts on their way from intent to outcome.
 
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
@@ -13,9 +12,10 @@ use crate::core::call::{AttemptStatus, Call, CallStatus};
 use crate::core::event::{Event, Measured, Started};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Answer, Gate, GateBody, InputBody};
+use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::model::Asker;
-use crate::core::ports::{AskSink, AttemptContext, AttemptOutcome, AttemptRequest};
+use crate::core::ports::{AskSink, AttemptContext, AttemptOutcome, AttemptRequest, Spool};
 use crate::core::secret::SecretRef;
 use crate::core::step::Timespan;
 use crate::core::template::to_json;
@@ -27,14 +27,14 @@ use crate::engine::control::DriveControl;
 use crate::engine::failpoint::failpoint;
 use crate::engine::ready::{self, Limits, Readiness, Taken};
 use crate::engine::run_loop::{FinishedAttempt, RunLoop, Starting, UnderWay};
-use crate::engine::{EngineCommand, compose, orphan, outcome, recover};
+use crate::engine::{EngineCommand, compose, orphan, outcome, spooled};
 use crate::flow::Want;
 
 impl RunLoop {
     /// Stages the start of every wanted call that may start. True when the flow is to be fed again.
     pub(super) fn start_what_may(&mut self) -> bool {
         self.retry_at = None;
-        if self.control.pausing().is_some() || self.wants.end.is_some() {
+        if self.control.is_given_up() || self.wants.end.is_some() {
             return false;
         }
         let (calls, before) = (self.wants.calls.clone(), self.staged.len());
@@ -191,7 +191,7 @@ impl RunLoop {
             return false;
         }
         let since = self.now() - age.duration();
-        let Ok(Some((from, output))) = self.engine.shared.ports.journal.cached(&want.fingerprint, since) else {
+        let Ok(Some((from, output))) = self.engine.shared.ports.store.cached(&want.fingerprint, since) else {
             return false;
         };
         if from == self.run.id {
@@ -251,11 +251,10 @@ impl RunLoop {
             return self.leave_lane(provider.as_ref());
         };
         let ports = &self.engine.shared.ports;
-        let partial = Partial::new(recover::spool_file(&ports.state, self.run.id, &want.key, attempt));
-        let program = orphan::file(&ports.state, self.run.id, &want.key, attempt);
+        let partial = Partial::new(ports.spool.text(self.run.id, &spooled::partial(&want.key, attempt)));
         let files = self.config.files(&want, &work);
         let cancel = CancellationToken::new();
-        self.control.begins(&want.key, &cancel);
+        self.control.begins(&want.key, &cancel, matches!(*work, Work::Prompt(_)));
         let request = AttemptRequest {
             run: self.run.id,
             key: want.key.clone(),
@@ -276,21 +275,20 @@ impl RunLoop {
             files,
             nonce: self.run.nonce.clone(),
             secrets: self.config.secrets.clone(),
-            spool: ports.state.spool(self.run.id),
         };
         let context = AttemptContext {
             deltas: attempt::sink(self.feed.clone(), want.key.clone(), attempt, Arc::clone(&partial)),
             cancel: cancel.clone(),
             ask: ask_sink(self.control.clone(), want.key.clone(), attempt),
             may_spend: self.spending.asks(want.key.clone()),
-            began: program_sink(program.clone(), want.key.clone(), attempt),
+            began: program_sink(Arc::clone(&ports.spool), self.run.id, want.key.clone(), attempt),
+            spool: Arc::clone(&ports.spool),
         };
         let left = self.left.extract_if(.., |program| program.key == want.key).collect::<Vec<_>>();
         let under_way = UnderWay {
             attempt,
             cancel,
             partial,
-            program,
             retry: want.retry.clone(),
             lanes: want.lanes.clone(),
             provider,
@@ -301,10 +299,10 @@ impl RunLoop {
         self.under_way.insert(want.key.clone(), under_way);
         let (ended, key) = (self.ended.clone(), want.key.clone());
         failpoint("begin.before");
-        let executor = Arc::clone(&ports.executor);
+        let (executor, spool, run) = (Arc::clone(&ports.executor), Arc::clone(&ports.spool), self.run.id);
         let guarded = tokio::spawn(async move {
             for program in left {
-                program.end().await;
+                program.end(&*spool, run).await;
             }
             executor.execute(request, context).await
         });
@@ -327,7 +325,8 @@ impl RunLoop {
             match self.run.call(&program.key).map(|call| call.status) {
                 Some(CallStatus::Accepted) => {}
                 Some(CallStatus::Skipped | CallStatus::Cancelled | CallStatus::Failed) | None => {
-                    self.ending.spawn(program.end());
+                    let (spool, run) = (Arc::clone(&self.engine.shared.ports.spool), self.run.id);
+                    self.ending.spawn(async move { program.end(&*spool, run).await });
                 }
                 Some(_) => self.left.push(program),
             }
@@ -340,8 +339,9 @@ impl RunLoop {
         self.control.ended(&ended.key);
         self.leave_lane(under_way.provider.as_ref());
         self.answers.remove(&ended.key);
-        // What is on the disk is removed once the outcome is committed.
-        self.spent.extend(under_way.partial.spent().into_iter().chain([under_way.program.clone()]));
+        // What is spooled is removed once the outcome is committed.
+        let partial = under_way.partial.end().then(|| spooled::partial(&ended.key, ended.attempt));
+        self.spent.extend(partial.into_iter().chain([spooled::program(&ended.key, ended.attempt)]));
         let attempt = self.run.call(&ended.key).and_then(|call| call.attempt(ended.attempt));
         // The run may have been cancelled meanwhile, or the attempt settled by a decision.
         if under_way.attempt != ended.attempt || attempt.is_none_or(|attempt| attempt.status != AttemptStatus::Running)
@@ -360,7 +360,7 @@ impl RunLoop {
         let ms = u64::try_from(under_way.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now = self.now();
         let random = f64::from(self.engine.shared.ports.clock.random()[0]) / 255.0;
-        let pausing = self.control.pausing().is_some();
+        let pausing = self.control.is_given_up();
         let outcome = if pausing { resumable(outcome) } else { outcome };
         let undone = self.taken_back.contains_key(key);
         let mut events = outcome::events(call, under_way.attempt, outcome, ms, &under_way.retry, now, random);
@@ -390,8 +390,8 @@ fn resumable(outcome: AttemptOutcome) -> AttemptOutcome {
 }
 
 /// Notes the program that an attempt has started, so that it is found should this process die.
-fn program_sink(path: PathBuf, key: Key, attempt: u32) -> Arc<dyn Fn(u32) + Send + Sync> {
-    Arc::new(move |pid| orphan::note(&path, &key, attempt, pid))
+fn program_sink(spool: Arc<dyn Spool>, run: RunId, key: Key, attempt: u32) -> Arc<dyn Fn(u32) + Send + Sync> {
+    Arc::new(move |pid| orphan::note(&*spool, run, &key, attempt, pid))
 }
 
 fn ask_sink(control: DriveControl, key: Key, attempt: u32) -> AskSink {

@@ -22,6 +22,12 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// What is done in the background needs something to do it.
+    pub(super) fn no_runtime() -> Self {
+        let text = "runs are driven and watched in the background: call this within a Tokio runtime";
+        Refusal::new(ErrorCode::Usage, text).into()
+    }
+
     /// Its code.
     #[must_use]
     pub fn code(&self) -> ErrorCode {

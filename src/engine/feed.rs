@@ -2,11 +2,13 @@
 //!
 //! A slow reader never holds up a run, and its mailbox stays small: text of the same attempt is joined as it comes.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
 use crate::core::event::Recorded;
+use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::model::Delta;
 use crate::core::ports::JournalError;
@@ -63,6 +65,24 @@ struct Kept {
 /// The mailboxes of one run.
 #[derive(Clone, Default)]
 pub struct Feed(Arc<Mutex<Readers>>);
+
+/// The mailboxes of all runs that anybody reads, drives or watches here.
+#[derive(Default)]
+pub struct Feeds(Mutex<HashMap<RunId, Feed>>);
+
+/// So many feeds may be kept that nobody uses.
+const MOST_UNUSED: usize = 64;
+
+impl Feeds {
+    /// The feed of a run: the same one for everybody, as long as anybody has it or reads it.
+    pub fn of(&self, run: RunId) -> Feed {
+        let mut feeds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if feeds.len() >= MOST_UNUSED && !feeds.contains_key(&run) {
+            feeds.retain(|_, feed| Arc::strong_count(&feed.0) > 1 || feed.is_read());
+        }
+        feeds.entry(run).or_default().clone()
+    }
+}
 
 #[derive(Default)]
 struct Readers {
@@ -169,5 +189,28 @@ impl Subscription {
     #[must_use]
     pub fn take(&mut self) -> Vec<Update> {
         std::mem::take(&mut self.mailbox.kept().updates)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_runs_are_looked_at_only_the_feeds_that_are_used_stay() {
+        let feeds = Feeds::default();
+        let run = |number: u64| RunId::new(number, [1; 10]);
+        let mut read = feeds.of(run(0)).subscribe();
+        let driven = feeds.of(run(1));
+        for number in 2..10 * MOST_UNUSED as u64 {
+            drop(feeds.of(run(number)).subscribe());
+        }
+        assert!(feeds.0.lock().unwrap().len() <= MOST_UNUSED + 1);
+        // Who reads hears of what is published by whoever asks for the feed, and so does who asks later.
+        feeds.of(run(0)).publish(&[Update::Locked(true)]);
+        assert_eq!(read.take(), [Update::Locked(true)]);
+        let mut later = feeds.of(run(1)).subscribe();
+        driven.publish(&[Update::Locked(false)]);
+        assert_eq!(later.take(), [Update::Locked(false)]);
     }
 }

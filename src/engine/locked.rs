@@ -4,25 +4,19 @@
 //! The outcome of an attempt is put beside the store before anything is waited for: should this process end meanwhile, the
 //! next one that takes the run up finds it there, and nothing is asked, or paid, twice.
 
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::core::event::Event;
-use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::GateKind;
 use crate::core::id::RunId;
 use crate::core::key::Key;
-use crate::core::ports::{Journal, JournalError, StateFolder};
-use crate::engine::Engine;
+use crate::core::ports::{JournalError, Spool, Storage};
 use crate::engine::feed::Update;
-use crate::engine::lease::private_folder;
 use crate::engine::run_loop::RunLoop;
+use crate::engine::{Engine, spooled};
 
 /// What is waited between two tries, besides what the store itself waits.
 const BETWEEN: Duration = Duration::from_millis(10);
@@ -41,13 +35,16 @@ impl Engine {
     /// As the journal says, but never that it is locked.
     pub(super) async fn patiently<T: Send + 'static>(
         &self,
-        work: impl Fn(&dyn Journal) -> Result<T, JournalError> + Send + Sync + 'static,
+        work: impl Fn(&dyn Storage) -> Result<T, JournalError> + Send + Sync + 'static,
     ) -> Result<T, JournalError> {
+        if Handle::try_current().is_err() {
+            return self.patiently_here(work);
+        }
         let (work, mut waits) = (Arc::new(work), false);
         loop {
-            let (journal, work) = (Arc::clone(&self.shared.ports.journal), Arc::clone(&work));
+            let (store, work) = (Arc::clone(&self.shared.ports.store), Arc::clone(&work));
             // On a thread of its own, so that whoever waits for it may give up.
-            let done = tokio::task::spawn_blocking(move || work(&*journal)).await;
+            let done = tokio::task::spawn_blocking(move || work(&*store)).await;
             let done = done.unwrap_or_else(|died| Err(JournalError::Store(format!("nothing was written: {died}"))));
             if !self.is_locked(&done, &mut waits) {
                 return done;
@@ -62,15 +59,15 @@ impl Engine {
     /// As the journal says, but never that it is locked.
     pub(super) fn patiently_here<T>(
         &self,
-        work: impl Fn(&dyn Journal) -> Result<T, JournalError>,
+        work: impl Fn(&dyn Storage) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
-        let (journal, mut waits) = (&*self.shared.ports.journal, false);
+        let (store, mut waits) = (&*self.shared.ports.store, false);
         loop {
             let done = blocking(|| {
                 if waits {
                     std::thread::sleep(BETWEEN);
                 }
-                work(journal)
+                work(store)
             });
             if !self.is_locked(&done, &mut waits) {
                 return done;
@@ -99,12 +96,12 @@ impl RunLoop {
     pub(super) fn patiently<T>(
         &mut self,
         held: Option<&[Event]>,
-        work: impl Fn(&dyn Journal) -> Result<T, JournalError>,
+        work: impl Fn(&dyn Storage) -> Result<T, JournalError>,
     ) -> Result<T, JournalError> {
-        let journal = Arc::clone(&self.engine.shared.ports.journal);
+        let store = Arc::clone(&self.engine.shared.ports.store);
         let mut waits = false;
         loop {
-            let done = if waits { blocking(|| work(&*journal)) } else { work(&*journal) };
+            let done = if waits { blocking(|| work(&*store)) } else { work(&*store) };
             match done {
                 Err(JournalError::Busy(why)) => {
                     if !waits {
@@ -141,14 +138,14 @@ impl RunLoop {
 
     /// Puts the outcomes that are not written yet beside the store. They are removed once they are.
     pub(super) fn keep_outcomes(&mut self, held: Option<&[Event]>) {
-        let state = &self.engine.shared.ports.state;
+        let spool = &self.engine.shared.ports.spool;
         let outcomes = held.unwrap_or(&self.staged).iter().filter_map(|event| Some((event, outcome_of(event)?)));
         // What cannot be kept there is still in memory.
         let kept = outcomes.filter_map(|(event, (key, attempt))| {
-            let path = outcome_file(state, self.run.id, key, attempt);
-            write(&path, &serde_json::to_vec(event).ok()?).ok().map(|()| path)
+            let name = spooled::outcome(key, attempt);
+            spool.keep(self.run.id, &name, &serde_json::to_vec(event).ok()?).ok().map(|()| name)
         });
-        let kept: Vec<PathBuf> = kept.collect();
+        let kept: Vec<String> = kept.collect();
         self.spent.extend(kept);
     }
 }
@@ -172,50 +169,23 @@ fn outcome_of(event: &Event) -> Option<(&Key, u32)> {
     }
 }
 
-/// The file that the outcome of an attempt is kept in until it is in the journal.
-pub(super) fn outcome_file(state: &StateFolder, run: RunId, key: &Key, attempt: u32) -> PathBuf {
-    state.spool(run).join(format!("{key}.{attempt}.outcome"))
-}
-
 /// The outcome of an attempt that was kept there, if it can be read.
-pub(super) fn kept_outcome(path: &Path, key: &Key, attempt: u32) -> Option<Event> {
-    let event = Event::from_json(&fs::read_to_string(path).ok()?).ok()?;
+pub(super) fn kept_outcome(spool: &dyn Spool, run: RunId, key: &Key, attempt: u32) -> Option<Event> {
+    let kept = String::from_utf8(spool.read(run, &spooled::outcome(key, attempt))?).ok()?;
+    let event = Event::from_json(&kept).ok()?;
     (outcome_of(&event)? == (key, attempt)).then_some(event)
 }
 
-/// The file that an unsaved text is kept in while the store cannot take it.
-fn draft_file(state: &StateFolder, run: RunId, name: &str) -> PathBuf {
-    let name = Fingerprint::of_bytes(name.as_bytes());
-    state.spool(run).join(format!("{}.draft", &name.as_str()[..16]))
-}
-
-/// Keeps an unsaved text, or that there is none any more, beside the store.
+/// Keeps an unsaved text, or that there is none any more, in addition to the store.
 ///
 /// # Errors
 /// As the system says.
-pub(super) fn keep_draft(state: &StateFolder, run: RunId, name: &str, text: Option<&str>) -> std::io::Result<()> {
-    let bytes = serde_json::to_vec(&(name, text))?;
-    write(&draft_file(state, run, name), &bytes)
+pub(super) fn keep_draft(spool: &dyn Spool, run: RunId, name: &str, text: Option<&str>) -> std::io::Result<()> {
+    spool.keep(run, &spooled::draft(name), &serde_json::to_vec(&(name, text))?)
 }
 
-/// What was kept beside the store is in it.
-pub(super) fn forget_draft(state: &StateFolder, run: RunId, name: &str) {
-    let _ = fs::remove_file(draft_file(state, run, name));
-}
-
-/// The unsaved texts of a run that lie beside the store: they are newer than those in it.
-pub(super) fn drafts(state: &StateFolder, run: RunId) -> Vec<(String, Option<String>)> {
-    let Ok(files) = fs::read_dir(state.spool(run)) else { return Vec::new() };
-    let drafts = files.flatten().map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "draft"));
-    drafts.filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok()).collect()
-}
-
-/// Writes a file whole or not at all, for this user alone, and on the disk when it has its name.
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    private_folder(path.parent().unwrap_or(path))?;
-    let part = path.with_extension("part");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&part, path)
+/// The unsaved texts of a run that are spooled: they are newer than those in the store.
+pub(super) fn drafts(spool: &dyn Spool, run: RunId) -> Vec<(String, Option<String>)> {
+    let names = spool.names(run).into_iter().filter(|name| spooled::is_draft(name));
+    names.filter_map(|name| serde_json::from_slice(&spool.read(run, &name)?).ok()).collect()
 }

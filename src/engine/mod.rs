@@ -11,13 +11,13 @@ mod commands;
 mod compose;
 mod control;
 mod create;
+mod deadline_cache;
 mod decisions;
 mod dispatch;
 mod error;
 mod failpoint;
 mod feed;
 mod folder;
-mod lease;
 mod locked;
 mod orphan;
 mod outcome;
@@ -28,6 +28,7 @@ mod recover;
 mod run_loop;
 mod session_state;
 mod spending;
+mod spooled;
 mod stage;
 mod time;
 mod update;
@@ -36,27 +37,30 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use self::append::batch;
 use self::control::DriveControl;
 pub use self::create::{Fork, Start, StartError};
+use self::deadline_cache::DeadlineCache;
 pub use self::error::EngineError;
+use self::feed::Feeds;
 pub use self::feed::{Feed, StopReason, Subscription, Update};
-pub use self::lease::{is_driven, private_folder};
+pub use self::time::Sleeper;
 pub use self::update::Preview;
 use crate::core::actor::Actor;
 use crate::core::code::ErrorCode;
-use crate::core::deadline::Deadlines;
 use crate::core::decide::{self, Decision, DecisionKind, Refusal};
 use crate::core::event::{Event, InstructionScope, PauseReason};
-use crate::core::fingerprint::Fingerprint;
 use crate::core::form::WrittenForm;
 use crate::core::gate::{Gate, GateBody, GateKind, SecretBody};
 use crate::core::id::{RunId, id_fragment};
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{Clock, Executor, Folders, HistoryQuery, Journal, JournalError, RunRow, Secrets, StateFolder};
+use crate::core::ports::{
+    Clock, Executor, Folders, HistoryQuery, JournalError, Ownership, RunRow, Secrets, Spool, Storage, Timers,
+};
 use crate::core::run::{Facts, Run, Status};
 use crate::core::secret::Secret;
 pub use crate::flow::Environment;
@@ -64,8 +68,8 @@ pub use crate::flow::Environment;
 /// What the engine is made of.
 #[derive(Clone)]
 pub struct Ports {
-    /// Durability.
-    pub journal: Arc<dyn Journal>,
+    /// What is kept of runs.
+    pub store: Arc<dyn Storage>,
     /// The steps.
     pub executor: Arc<dyn Executor>,
     /// Secrets by reference.
@@ -78,8 +82,12 @@ pub struct Ports {
     pub environment: Environment,
     /// Hosts that the config names: requests go there without a question.
     pub hosts: Vec<String>,
-    /// Locks, partial texts, large outputs.
-    pub state: StateFolder,
+    /// Who drives a run.
+    pub ownership: Arc<dyn Ownership>,
+    /// What is on its way into the journal.
+    pub spool: Arc<dyn Spool>,
+    /// What wakes whoever drives a run when something is due: [`Sleeper`], unless something outside of the process does.
+    pub timers: Arc<dyn Timers>,
     /// Who decides here, `user@host`.
     pub who: Actor,
     /// What is run when a run waits, fails or is done. One more argument says so in a line; the environment has
@@ -107,13 +115,13 @@ struct Shared {
     /// The runs that this process drives.
     drives: Mutex<HashMap<RunId, DriveControl>>,
     /// The mailboxes of the runs that are watched here.
-    feeds: Mutex<HashMap<RunId, Feed>>,
-    /// The run that was read last: what is new in it is all that is read the next time.
+    feeds: Feeds,
+    /// The run that was read last, and no other: what is new in it is all that is read the next time.
     folded: Mutex<Option<Run>>,
     /// The definition of the run that was read last, until that run is driven from here.
     definition: Mutex<Option<(Fingerprint, Arc<Pinned>)>>,
     /// The deadlines of the definitions of runs that were read.
-    deadlines: Mutex<HashMap<Fingerprint, Arc<Deadlines>>>,
+    deadlines: DeadlineCache,
     /// How many requests are under way at each provider.
     lanes: Mutex<HashMap<String, usize>>,
     lane_freed: Notify,
@@ -146,6 +154,8 @@ enum EngineCommand {
     },
     /// The run is given up here: [`DriveControl::pausing`] says why.
     Pause,
+    /// It is given up here once its answers have come: [`DriveControl::leaving`] says why.
+    Leave,
     Cancel(Reply),
     /// The readers up to this number follow the run: if it rests, those hear of it that came meanwhile.
     Announce(u64),
@@ -158,10 +168,10 @@ impl Engine {
         let shared = Shared {
             ports,
             drives: Mutex::default(),
-            feeds: Mutex::default(),
+            feeds: Feeds::default(),
             folded: Mutex::default(),
             definition: Mutex::default(),
-            deadlines: Mutex::default(),
+            deadlines: DeadlineCache::default(),
             lanes: Mutex::default(),
             lane_freed: Notify::new(),
             on_locked: OnceLock::new(),
@@ -174,15 +184,15 @@ impl Engine {
     /// # Errors
     /// When there is none, or more than one.
     pub fn find(&self, name: &str) -> Result<RunId, EngineError> {
-        let journal = &self.shared.ports.journal;
+        let store = &self.shared.ports.store;
         if name == "last" {
-            let newest = journal.find(None)?;
+            let newest = store.find(None)?;
             return newest.first().copied().ok_or_else(|| EngineError::NoRun("there are no runs yet".to_owned()));
         }
         let fragment = id_fragment(name).ok_or_else(|| {
             EngineError::NoRun(format!("`{name}` does not name a run: give a beginning or an end of its id, or `last`"))
         })?;
-        match journal.find(Some(&fragment))?.as_slice() {
+        match store.find(Some(&fragment))?.as_slice() {
             [run] => Ok(*run),
             [] => Err(EngineError::NoRun(format!(
                 "no run's id begins or ends with `{name}`; `stepwell history` lists them"
@@ -215,7 +225,7 @@ impl Engine {
     /// be at hand again gives it back ([`Engine::remember`]).
     fn fold(&self, run: RunId) -> Result<Run, EngineError> {
         let kept = self.folded().take().filter(|kept| kept.id == run);
-        let journal = self.shared.ports.journal.read(run, kept.as_ref().map_or(0, |kept| kept.seq))?;
+        let journal = self.shared.ports.store.read(run, kept.as_ref().map_or(0, |kept| kept.seq))?;
         let Some(mut kept) = kept else {
             let mut run = Run::fold(run, &journal).map_err(JournalError::from)?;
             self.learn(&mut run);
@@ -234,20 +244,15 @@ impl Engine {
     /// Takes over from the definition what the journal does not have. A definition that cannot be read is told of where
     /// it is needed.
     fn learn(&self, run: &mut Run) {
-        let deadlines = self.deadlines().get(&run.definition).cloned();
-        match deadlines {
+        match self.shared.deadlines.get(&run.definition) {
             Some(deadlines) if !run.may_lack_workflows() => run.deadlines = deadlines,
             _ => {
                 let Ok(pinned) = self.definition(run) else { return };
                 run.learn(&pinned);
-                self.deadlines().insert(run.definition.clone(), Arc::clone(&run.deadlines));
+                self.shared.deadlines.insert(run.definition.clone(), Arc::clone(&run.deadlines));
                 *self.read_definition() = Some((run.definition.clone(), pinned));
             }
         }
-    }
-
-    fn deadlines(&self) -> MutexGuard<'_, HashMap<Fingerprint, Arc<Deadlines>>> {
-        self.shared.deadlines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember(&self, run: Run) {
@@ -263,7 +268,7 @@ impl Engine {
     /// # Errors
     /// When there is no such run or the store cannot be used.
     pub fn events(&self, run: RunId, after: u64) -> Result<Vec<crate::core::event::Recorded>, EngineError> {
-        Ok(self.shared.ports.journal.read(run, after)?)
+        Ok(self.shared.ports.store.read(run, after)?)
     }
 
     /// The definition that a run keeps.
@@ -274,7 +279,7 @@ impl Engine {
         let known = self.read_definition().as_ref().filter(|(hash, _)| *hash == run.definition).cloned();
         match known {
             Some((_, pinned)) => Ok(pinned),
-            None => Ok(Arc::new(self.shared.ports.journal.definition(&run.definition)?)),
+            None => Ok(Arc::new(self.shared.ports.store.definition(&run.definition)?)),
         }
     }
 
@@ -285,7 +290,7 @@ impl Engine {
     /// Whether any process drives a run.
     #[must_use]
     pub fn is_driven(&self, run: RunId) -> bool {
-        self.drive_of(run).is_some() || is_driven(&self.shared.ports.state, run)
+        self.drive_of(run).is_some() || self.shared.ports.ownership.is_owned(run)
     }
 
     /// Runs, newest first, at the status that a person is shown; see [`Status::shown`].
@@ -314,7 +319,7 @@ impl Engine {
 
     /// Rows at the status that a person is shown, of runs that the journal has at those of the query.
     fn listed(&self, query: &HistoryQuery) -> Result<Vec<RunRow>, EngineError> {
-        let mut rows = self.shared.ports.journal.history(query)?;
+        let mut rows = self.shared.ports.store.history(query)?;
         for row in &mut rows {
             let driven = row.status == Status::Running && self.is_driven(row.run);
             row.status = row.status.shown(Facts { gates: row.waiting as usize, only_asks: false, driven });
@@ -332,7 +337,7 @@ impl Engine {
         // Opened before the journal is read: what comes twice is told by its number, what comes once is not missed.
         let snapshot = self.load(run)?;
         if self.drive_of(run).is_none() {
-            self.watch(run, snapshot.seq, feed);
+            self.watch(run, snapshot.seq, feed)?;
         }
         Ok((snapshot, subscription))
     }
@@ -355,17 +360,13 @@ impl Engine {
         if self.drive_of(run).is_some_and(|drive| drive.send(EngineCommand::Announce(self.feed(run).newest()))) {
             return Ok(Driver::Local);
         }
-        let ports = &self.shared.ports;
-        let lease = lease::Lease::take(&ports.state, run).map_err(|error| {
-            let path = ports.state.lock(run);
-            JournalError::Store(format!("the lock {} cannot be taken: {error}", path.display()))
-        })?;
-        let Some(lease) = lease else { return Ok(Driver::Remote) };
+        let Some(lease) = self.shared.ports.ownership.take(run)? else { return Ok(Driver::Remote) };
+        let runtime = Handle::try_current().map_err(|_| EngineError::no_runtime())?;
         let (control, inbox) = DriveControl::new();
         let run_loop =
             run_loop::RunLoop::open(self.clone(), run, lease, self.feed(run), policy, (control.clone(), inbox))?;
         self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).insert(run, control);
-        tokio::spawn(run_loop.drive());
+        runtime.spawn(run_loop.drive());
         Ok(Driver::Local)
     }
 
@@ -465,13 +466,7 @@ impl Engine {
     /// When the store cannot be used.
     pub async fn retry_failed(&self, run: RunId) -> Result<(), EngineError> {
         let who = self.shared.ports.who.clone();
-        self.append(run, move |run| {
-            if run.status == Status::Cancelled {
-                return Err(Refusal::cancelled());
-            }
-            Ok(recover::failed_again(run, &who))
-        })
-        .await
+        self.append(run, move |run| decide::retry_failed(run, &who)).await
     }
 
     /// Stops a run for good. Attempts under way are broken off, their partial text is kept.
@@ -489,10 +484,10 @@ impl Engine {
             }
         }
         let who = self.shared.ports.who.clone();
-        self.append(run, move |run| recover::cancelled(run, &who)).await?;
+        self.append(run, move |run| decide::cancel(run, &who)).await?;
         if !self.is_driven(run) {
-            for program in orphan::left(&self.shared.ports.state, run) {
-                program.end().await;
+            for program in orphan::left(&*self.shared.ports.spool, run) {
+                program.end(&*self.shared.ports.spool, run).await;
             }
         }
         Ok(())
@@ -512,6 +507,20 @@ impl Engine {
         }
     }
 
+    /// Gives a run up here once the answers of models that are under way have come; what else is under way is broken off,
+    /// and nothing more begins.
+    pub fn leave(&self, run: RunId, reason: PauseReason) {
+        if let Some(drive) = self.drive_of(run) {
+            drive.leave(reason);
+        }
+    }
+
+    /// Whether the answer of a model to a call of that run is under way in this process.
+    #[must_use]
+    pub fn is_answering(&self, run: RunId) -> bool {
+        self.drive_of(run).is_some_and(|drive| drive.is_answering())
+    }
+
     /// The runs that this process drives.
     #[must_use]
     pub fn driven(&self) -> Vec<RunId> {
@@ -526,7 +535,7 @@ impl Engine {
         let gate = call.and_then(|call| decide::gate_of(&folded, call, decision.call).ok()).cloned();
         self.remember(folded);
         let Some(gate) = gate.filter(|gate| gate.kind() == GateKind::Secret) else { return Ok(()) };
-        if is_driven(&self.shared.ports.state, run) {
+        if self.shared.ports.ownership.is_owned(run) {
             let text = "another process drives the run: the secret must be typed there";
             return Err(Refusal::new(ErrorCode::DrivenElsewhere, text).into());
         }
@@ -547,6 +556,6 @@ impl Engine {
     }
 
     fn feed(&self, run: RunId) -> Feed {
-        self.shared.feeds.lock().unwrap_or_else(PoisonError::into_inner).entry(run).or_default().clone()
+        self.shared.feeds.of(run)
     }
 }

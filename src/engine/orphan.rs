@@ -1,13 +1,10 @@
 //! Programs that outlive the process that started them: after a `kill -9` a command goes on in its own process group.
 //!
-//! While a program runs, a file beside its attempt's partial text says which process it is and when that began, so that
+//! While a program runs, a note in the spool says which process it is and when that began, so that
 //! another process that has got the same number since is not taken for it. Whoever takes the run up says that it may
 //! still run, and ends it before the same call is performed again: never two at once.
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
 #[cfg(target_os = "linux")]
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -17,15 +14,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::id::RunId;
 use crate::core::key::Key;
-use crate::core::ports::StateFolder;
-use crate::engine::Engine;
-use crate::engine::lease::private_folder;
+use crate::core::ports::Spool;
+use crate::engine::{Engine, spooled, time};
 
 /// Between the word that a group is to end and its end by force, and again until it is not waited for any longer.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A program that an attempt started, as its file says.
+/// A program that an attempt started, as its note says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     /// The call.
@@ -36,40 +32,29 @@ pub struct Program {
     pub pid: i32,
     /// When that process began, as the system tells it.
     since: String,
-    #[serde(skip)]
-    file: PathBuf,
-}
-
-/// A file that says which program an attempt has started; removed when the attempt has come to its end.
-pub fn file(state: &StateFolder, run: RunId, key: &Key, attempt: u32) -> PathBuf {
-    state.spool(run).join(format!("{key}.{attempt}.program"))
 }
 
 /// Notes that an attempt has started a program. Best effort, like the partial text.
-pub fn note(path: &Path, key: &Key, attempt: u32, pid: u32) {
+pub fn note(spool: &dyn Spool, run: RunId, key: &Key, attempt: u32, pid: u32) {
     let Ok(pid) = i32::try_from(pid) else { return };
     let Some(since) = began(pid) else { return };
-    let program = Program { key: key.clone(), attempt, pid, since, file: PathBuf::new() };
+    let program = Program { key: key.clone(), attempt, pid, since };
     let Ok(text) = serde_json::to_vec(&program) else { return };
-    let written = private_folder(path.parent().unwrap_or(path)).and_then(|()| {
-        let mut file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
-        file.write_all(&text)
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(path);
+    let name = spooled::program(key, attempt);
+    if spool.text(run, &name).write_all(&text).is_err() {
+        spool.remove(run, &name);
     }
 }
 
-/// The programs of a run that still run although the process that started them is gone. Only for who holds the run's
-/// lock, or knows that nobody does. What is left of programs that have ended is removed.
-pub fn left(state: &StateFolder, run: RunId) -> Vec<Program> {
-    let files = fs::read_dir(state.spool(run)).into_iter().flatten().flatten().map(|entry| entry.path());
+/// The programs of a run that still run although the process that started them is gone. Only for who has the run's lease,
+/// or knows that nobody has. What is left of programs that have ended is removed.
+pub fn left(spool: &dyn Spool, run: RunId) -> Vec<Program> {
     let mut left = Vec::new();
-    for path in files.filter(|path| path.extension().is_some_and(|extension| extension == "program")) {
-        let program = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Program>(&text).ok());
+    for name in spool.names(run).into_iter().filter(|name| spooled::is_program(name)) {
+        let program = spool.read(run, &name).and_then(|text| serde_json::from_slice::<Program>(&text).ok());
         match program.filter(Program::runs) {
-            Some(program) => left.push(Program { file: path, ..program }),
-            None => drop(fs::remove_file(path)),
+            Some(program) => left.push(program),
+            None => spool.remove(run, &name),
         }
     }
     left
@@ -81,19 +66,19 @@ impl Program {
         began(self.pid).is_some_and(|since| since == self.since)
     }
 
-    /// Ends it with all that is in its group: it is told to, and after two seconds made to.
-    pub async fn end(self) {
+    /// Ends it with all that is in its group: it is told to, and after two seconds made to. It is one of `run`.
+    pub async fn end(self, spool: &dyn Spool, run: RunId) {
         let Some(group) = Pid::from_raw(self.pid).filter(|_| self.runs()) else { return };
         for signal in [Signal::TERM, Signal::KILL] {
             let _ = kill_process_group(group, signal);
             let mut waited = Duration::ZERO;
             while self.runs() && waited < PATIENCE {
-                tokio::time::sleep(LOOK).await;
+                time::pause(LOOK).await;
                 waited += LOOK;
             }
         }
         if !self.runs() {
-            let _ = fs::remove_file(&self.file);
+            spool.remove(run, &spooled::program(&self.key, self.attempt));
         }
     }
 }
@@ -101,7 +86,7 @@ impl Program {
 impl Engine {
     /// Ends, by force, the programs of the runs that this process drives: it is about to end, and waits for nothing.
     pub fn abandon(&self) {
-        for program in self.driven().into_iter().flat_map(|run| left(&self.shared.ports.state, run)) {
+        for program in self.driven().into_iter().flat_map(|run| left(&*self.shared.ports.spool, run)) {
             if let Some(group) = Pid::from_raw(program.pid) {
                 let _ = kill_process_group(group, Signal::KILL);
             }
@@ -141,29 +126,28 @@ fn began(pid: i32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::MemoryState;
 
     #[test]
     fn a_process_that_got_the_same_number_is_not_taken_for_it() {
         let own = i32::try_from(std::process::id()).unwrap();
         let since = began(own).unwrap();
-        let program = Program { key: Key::plain("act"), attempt: 1, pid: own, since, file: PathBuf::new() };
+        let program = Program { key: Key::plain("act"), attempt: 1, pid: own, since };
         assert!(program.runs());
         assert!(!Program { since: "before".to_owned(), ..program }.runs());
     }
 
     #[test]
     fn what_is_left_of_a_program_that_has_ended_is_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let (state, run, key) = (StateFolder(folder.path().to_owned()), RunId::new(1, [1; 10]), Key::plain("act"));
+        let (spool, run, key) = (MemoryState::new(), RunId::new(1, [1; 10]), Key::plain("act"));
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let path = file(&state, run, &key, 2);
-        note(&path, &key, 2, child.id());
-        let left_over = left(&state, run);
+        note(&spool, run, &key, 2, child.id());
+        let left_over = left(&spool, run);
         assert_eq!((left_over.len(), left_over[0].attempt), (1, 2));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!((left(&state, run), path.exists()), (Vec::new(), false));
-        fs::write(&path, "half a li").unwrap();
-        assert_eq!((left(&state, run), path.exists()), (Vec::new(), false));
+        assert_eq!((left(&spool, run), spool.names(run)), (Vec::new(), Vec::new()));
+        spool.keep(run, &spooled::program(&key, 2), b"half a li").unwrap();
+        assert_eq!((left(&spool, run), spool.names(run)), (Vec::new(), Vec::new()));
     }
 }

@@ -6,7 +6,7 @@ use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
 use crate::core::id::RunId;
 use crate::core::ports::{JournalError, Learned};
-use crate::engine::{Engine, EngineError, locked};
+use crate::engine::{Engine, EngineError, locked, spooled, time};
 
 /// So long what is under way of a run that was cancelled may take to end.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,9 +20,9 @@ impl Engine {
         if self.is_driven(run) {
             return Err(Refusal::new(ErrorCode::DrivenElsewhere, "the run is active; cancel it first").into());
         }
-        self.patiently_here(|journal| journal.delete(run))?;
-        let _ = std::fs::remove_dir_all(self.shared.ports.state.spool(run));
-        let _ = std::fs::remove_file(self.shared.ports.state.lock(run));
+        self.patiently_here(|store| store.delete(run))?;
+        self.shared.ports.spool.clear(run);
+        self.shared.ports.ownership.forget(run);
         Ok(())
     }
 
@@ -40,7 +40,7 @@ impl Engine {
             }
             let patience = Instant::now() + RELEASE_TIMEOUT;
             while self.is_driven(run) && Instant::now() < patience {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                time::pause(Duration::from_millis(5)).await;
             }
         }
         self.delete(run)
@@ -51,7 +51,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used.
     pub fn learned(&self, task: Option<&str>) -> Result<Vec<Learned>, EngineError> {
-        Ok(self.shared.ports.journal.learned(task)?)
+        Ok(self.shared.ports.store.learned(task)?)
     }
 
     /// Changes (`Some`) or removes (`None`) a lesson.
@@ -59,7 +59,7 @@ impl Engine {
     /// # Errors
     /// When there is no such lesson or the store cannot be used.
     pub fn update_lesson(&self, id: i64, text: Option<&str>) -> Result<(), EngineError> {
-        Ok(self.patiently_here(|journal| journal.update_lesson(id, text))?)
+        Ok(self.patiently_here(|store| store.update_lesson(id, text))?)
     }
 
     /// Keeps (`Some`) or forgets (`None`) unsaved text under a run: beside the store while it cannot take it.
@@ -67,13 +67,13 @@ impl Engine {
     /// # Errors
     /// When neither can be written.
     pub fn keep_draft(&self, run: RunId, name: &str, text: Option<&str>) -> Result<(), EngineError> {
-        let state = &self.shared.ports.state;
-        match self.shared.ports.journal.keep_draft(run, name, text) {
+        let spool = &*self.shared.ports.spool;
+        match self.shared.ports.store.keep_draft(run, name, text) {
             Err(error @ (JournalError::Busy(_) | JournalError::Store(_))) => {
-                locked::keep_draft(state, run, name, text).map_err(|_| error.into())
+                locked::keep_draft(spool, run, name, text).map_err(|_| error.into())
             }
             kept => {
-                locked::forget_draft(state, run, name);
+                spool.remove(run, &spooled::draft(name));
                 Ok(kept?)
             }
         }
@@ -84,8 +84,8 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used.
     pub fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, EngineError> {
-        let mut drafts = self.shared.ports.journal.drafts(run)?;
-        for (name, text) in locked::drafts(&self.shared.ports.state, run) {
+        let mut drafts = self.shared.ports.store.drafts(run)?;
+        for (name, text) in locked::drafts(&*self.shared.ports.spool, run) {
             drafts.retain(|(known, _)| *known != name);
             drafts.extend(text.map(|text| (name, text)));
         }
@@ -94,7 +94,7 @@ impl Engine {
 
     /// Closes the journal, because the process ends: what still runs in it may be its last holder, and is not waited for.
     pub fn close(&self) {
-        self.shared.ports.journal.close();
+        self.shared.ports.store.close();
     }
 
     /// Keeps (`Some`) or forgets (`None`) what was typed into the form of a task that was not started.
@@ -102,7 +102,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used.
     pub fn keep_form(&self, task: &str, text: Option<&str>) -> Result<(), EngineError> {
-        Ok(self.shared.ports.journal.keep_form(task, text)?)
+        Ok(self.shared.ports.store.keep_form(task, text)?)
     }
 
     /// What was typed into the form of a task and kept.
@@ -110,6 +110,6 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used.
     pub fn form(&self, task: &str) -> Result<Option<String>, EngineError> {
-        Ok(self.shared.ports.journal.form(task)?)
+        Ok(self.shared.ports.store.form(task)?)
     }
 }

@@ -5,9 +5,8 @@
 //! asked of the flow again, on top of what the other wrote.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -25,7 +24,7 @@ use crate::core::id::RunId;
 use crate::core::kept_files::KeptFiles;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{AttemptOutcome, JournalError, SessionUpdate, Writer};
+use crate::core::ports::{AttemptOutcome, BoxFuture, JournalError, Lease, SessionUpdate, Writer};
 use crate::core::run::{Run, Status};
 use crate::core::secret::SecretRef;
 use crate::core::step::Retry;
@@ -37,15 +36,11 @@ use crate::engine::attempt::Partial;
 use crate::engine::control::DriveControl;
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::{Feed, StopReason, Update};
-use crate::engine::lease::Lease;
 use crate::engine::orphan::{self, Program};
 use crate::engine::spending::Spending;
 use crate::engine::time::SteadyClock;
 use crate::engine::{DecisionPolicy, Engine, EngineCommand, EngineError, recover};
 use crate::flow::{End, Flow, Session, Want, Wants};
-
-/// How late a machine that slept may be with what became due meanwhile.
-const LONGEST_SLEEP: Duration = Duration::from_secs(20);
 
 /// Drives one run in this process.
 pub struct RunLoop {
@@ -54,7 +49,7 @@ pub struct RunLoop {
     /// As what it writes: it takes the run over with the first of it.
     pub(super) writer: Writer,
     pub(super) epoch: u64,
-    pub(super) lease: Lease,
+    pub(super) lease: Box<dyn Lease>,
     pub(super) feed: Feed,
     pub(super) policy: DecisionPolicy,
     pub(super) flow: Box<dyn Flow>,
@@ -86,8 +81,8 @@ pub struct RunLoop {
     pub(super) committed: u64,
     /// They begin when what is staged is committed.
     pub(super) starting: Vec<Starting>,
-    /// Files of partial texts: removed when what is staged, which has the texts, is committed.
-    pub(super) spent: Vec<PathBuf>,
+    /// What was spooled: removed when what is staged, which has it, is committed.
+    pub(super) spent: Vec<String>,
     /// Programs that still run although the process that started them is gone.
     pub(super) left: Vec<Program>,
     /// Those of them that are being ended.
@@ -126,8 +121,6 @@ pub(super) struct UnderWay {
     pub(super) attempt: u32,
     pub(super) cancel: CancellationToken,
     pub(super) partial: Arc<Partial>,
-    /// The file that says which program it has started.
-    pub(super) program: PathBuf,
     pub(super) retry: Retry,
     pub(super) lanes: Vec<(Key, usize)>,
     pub(super) provider: Option<String>,
@@ -161,14 +154,14 @@ impl RunLoop {
     pub fn open(
         engine: Engine,
         run: RunId,
-        lease: Lease,
+        lease: Box<dyn Lease>,
         feed: Feed,
         policy: DecisionPolicy,
         (control, inbox): (DriveControl, mpsc::UnboundedReceiver<EngineCommand>),
     ) -> Result<Self, EngineError> {
         let ports = &engine.shared.ports;
         failpoint("recovery.before");
-        let before = ports.journal.epoch(run)?;
+        let before = ports.store.epoch(run)?;
         failpoint("recovery.taken");
         let run = engine.fold(run)?;
         if run.newer {
@@ -181,7 +174,7 @@ impl RunLoop {
         let config = RunConfig::of(&pinned, &run);
         let (ended, endings) = mpsc::unbounded_channel();
         let committed = run.seq;
-        let left = orphan::left(&ports.state, run.id);
+        let left = orphan::left(&*ports.spool, run.id);
         let session = flow.open(&run);
         let mut run_loop = Self {
             session,
@@ -302,14 +295,15 @@ impl RunLoop {
                 self.announced = self.committed;
                 self.feed.publish(&[Update::Stopped(StopReason::Waiting)]);
             }
-            let (wake, now) = (self.next_wake(), self.now());
+            let timer = self.timer();
             tokio::select! {
                 command = self.inbox.recv() => {
                     if let Some(command) = command { self.handle(command)?; }
                 }
                 Some(ended) = self.endings.recv() => self.take_end(ended),
                 () = self.lease.woken() => { self.catch_up()?; }
-                () = sleep_until(wake, now) => {}
+                () = self.lease.lost() => return Err(JournalError::Superseded.into()),
+                () = timer => {}
                 () = lane_freed, if !self.wants.calls.is_empty() => {}
             }
             while let Ok(ended) = self.endings.try_recv() {
@@ -339,6 +333,14 @@ impl RunLoop {
         self.retry_at.into_iter().chain(due).min()
     }
 
+    /// Waits until something is due by itself.
+    fn timer(&self) -> BoxFuture<'static, ()> {
+        match self.next_wake() {
+            Some(at) => self.engine.shared.ports.timers.wake_at(self.run.id, at, self.now()),
+            None => Box::pin(std::future::pending()),
+        }
+    }
+
     /// Ends the drive, or says that the run waits, once nothing is under way. That is committed together with what led
     /// to it.
     fn settle(&mut self) -> Result<Option<StopReason>, JournalLost> {
@@ -354,7 +356,7 @@ impl RunLoop {
         if self.run.status == Status::Cancelled {
             return Ok(Some(StopReason::Over));
         }
-        if let Some(reason) = self.control.pausing() {
+        if let Some(reason) = self.control.pausing().or_else(|| self.leaves()) {
             if !self.run.status.is_over() {
                 self.stage(Event::RunPaused { reason }, true);
                 self.commit()?;
@@ -384,6 +386,13 @@ impl RunLoop {
                 self.over(Status::Failed)
             }
         }
+    }
+
+    /// Why the run is given up here now that nothing is under way, although it could end or wait for the person.
+    fn leaves(&self) -> Option<PauseReason> {
+        let waits = |want: &Arc<Want>| self.run.call(&want.key).is_some_and(|call| !call.gates.is_empty());
+        let rests = self.wants.end.is_some() || self.run.gates() > 0 && self.wants.calls.iter().all(waits);
+        self.control.leaving().filter(|_| !rests)
     }
 
     fn wait(&mut self) -> Result<Option<StopReason>, JournalLost> {
@@ -481,14 +490,5 @@ impl RunConfig {
             Some(Body::Workflow(workflow)) if names_one => workflow.kept_files(),
             _ => KeptFiles::default(),
         }
-    }
-}
-
-/// Sleeps until about then. What is due is looked at again after a while at the latest: the clock of sleeps stands still
-/// while the machine sleeps, the one on the wall does not.
-async fn sleep_until(wake: Option<DateTime<Utc>>, now: DateTime<Utc>) {
-    match wake {
-        Some(at) => tokio::time::sleep((at - now).to_std().unwrap_or_default().min(LONGEST_SLEEP)).await,
-        None => std::future::pending().await,
     }
 }

@@ -60,15 +60,15 @@ impl RunLoop {
             let mut batch = batch(&self.run, self.committed, self.writer, at, std::mem::take(&mut self.staged));
             self.leave_state(&mut batch);
             failpoint("commit.before");
-            match self.patiently(Some(&batch.events), |journal| journal.append(&batch)) {
+            match self.patiently(Some(&batch.events), |store| store.append(&batch)) {
                 Ok(_) => {
                     failpoint("commit.after");
                     self.writer = Writer::Owner(self.epoch);
                     self.facts.clear();
                     self.fed = 0;
                     self.publish(at, batch.events);
-                    for path in std::mem::take(&mut self.spent) {
-                        let _ = std::fs::remove_file(path);
+                    for name in std::mem::take(&mut self.spent) {
+                        self.engine.shared.ports.spool.remove(self.run.id, &name);
                     }
                     for starting in std::mem::take(&mut self.starting) {
                         self.begin(starting);
@@ -121,7 +121,7 @@ impl RunLoop {
         self.rebased += 1;
         let after = if self.staged.is_empty() { self.committed } else { 0 };
         let (run, definition, status) = (self.run.id, self.run.definition.clone(), self.run.status);
-        let events = self.patiently(None, |journal| journal.read(run, after))?;
+        let events = self.patiently(None, |store| store.read(run, after))?;
         let new: Vec<Recorded> = events.iter().filter(|recorded| recorded.seq > self.committed).cloned().collect();
         for recorded in &new {
             self.heed(&recorded.event);
@@ -172,7 +172,7 @@ impl RunLoop {
     /// Takes in what others wrote, if anything.
     pub(super) fn catch_up(&mut self) -> Result<bool, JournalLost> {
         let run = self.run.id;
-        let behind = self.patiently(None, |journal| journal.head(run))? != self.committed;
+        let behind = self.patiently(None, |store| store.head(run))? != self.committed;
         if behind {
             self.rebase()?;
         }
@@ -182,7 +182,7 @@ impl RunLoop {
     /// The run goes by another definition from now on.
     fn take_definition(&mut self) -> Result<(), JournalLost> {
         let definition = self.run.definition.clone();
-        let pinned = Arc::new(self.patiently(None, |journal| journal.definition(&definition))?);
+        let pinned = Arc::new(self.patiently(None, |store| store.definition(&definition))?);
         let environment = &self.engine.shared.ports.environment;
         self.flow = crate::flow::interruptible(&pinned, environment, &self.control.interrupt);
         self.run.learn(&pinned);

@@ -1,14 +1,38 @@
-//! What time it is for a run: the clock on the wall, as long as that goes forward.
+//! What time it is for a run: the clock on the wall, as long as that goes forward; and sleeping until it is time.
 //!
 //! People and machines set clocks back. What is due by the journal's times (a retry, a gate's deadline) would then wait as
 //! much longer. So time does not run backwards here: not behind what was seen before, nor behind the newest event.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::runtime::Handle;
 
-use crate::core::ports::Clock;
+use crate::core::id::RunId;
+use crate::core::ports::{BoxFuture, Clock, Timers};
+
+/// How late a machine that slept may be with what became due meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(20);
+
+/// Wakes whoever drives a run for as long as this process lives. What is due is looked at again after a while at the
+/// latest: the clock of sleeps stops while the machine sleeps, the one on the wall does not.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sleeper;
+
+impl Timers for Sleeper {
+    fn wake_at(&self, _: RunId, at: DateTime<Utc>, now: DateTime<Utc>) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep((at - now).to_std().unwrap_or_default().min(LONGEST_SLEEP)))
+    }
+}
+
+/// Lets some time pass, in or outside of a runtime.
+pub async fn pause(time: Duration) {
+    match Handle::try_current() {
+        Ok(_) => tokio::time::sleep(time).await,
+        Err(_) => std::thread::sleep(time),
+    }
+}
 
 /// A clock that never goes back.
 pub struct SteadyClock {

@@ -98,7 +98,7 @@ impl Engine {
             return Err(Refusal::new(ErrorCode::DrivenElsewhere, why).into());
         }
         let pinned = Arc::clone(pinned);
-        let definition = self.patiently(move |journal| journal.pin(&pinned)).await?;
+        let definition = self.patiently(move |store| store.pin(&pinned)).await?;
         let by = self.shared.ports.who.clone();
         self.append(run.id, move |run| {
             if run.status == Status::Cancelled {

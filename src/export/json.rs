@@ -1,5 +1,6 @@
 //! A run as the JSON object of `show --json`: its fields and their order are a contract.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::{ExportError, ExportScope};
@@ -31,7 +32,7 @@ pub fn show(run: &Run) -> Value {
         "definition": run.definition,
         "calls": run.calls.values().map(call).collect::<Vec<_>>(),
         "waiting": waiting(run),
-        "messages": run.messages.iter().map(message).collect::<Vec<_>>(),
+        "messages": run.messages.iter().map(|said| message(run, said)).collect::<Vec<_>>(),
         "warnings": run.warnings,
         "result": run.result.as_ref().map(|result| json!({"title": result.title, "body": result.body})),
         "documents": run.documents.values().flat_map(document).collect::<Vec<_>>(),
@@ -204,19 +205,29 @@ fn gate(run: &Run, gate: &Gate) -> Value {
         waits["document"] = json!(document);
     }
     if let Some(due) = run.due(gate) {
-        waits["deadline"] = deadline(due);
+        waits["deadline"] = deadline(due, Utc::now());
     }
     waits
 }
 
-/// Until when something waits, what is done then, and whether that is overdue.
-#[must_use]
-pub fn deadline(due: Due) -> Value {
-    json!({"at": due.at, "then": due.then.name(), "passed": due.has_passed(chrono::Utc::now())})
+/// Until when something waits, what is done then, and whether that is overdue at `now`.
+pub(super) fn deadline(due: Due, now: DateTime<Utc>) -> Value {
+    json!({"at": due.at, "then": due.then.name(), "passed": due.has_passed(now)})
 }
 
-fn message(message: &ChatMessage) -> Value {
-    json!({"role": message.role, "text": message.text})
+fn message(run: &Run, message: &ChatMessage) -> Value {
+    let mut shown = json!({"role": message.role, "text": message.text});
+    if let Some(version) = message.wrote {
+        shown["wrote"] = json!(version);
+    }
+    if message.is_stopped(run) {
+        shown["stopped"] = json!(true);
+    }
+    // Who reads the texts alone is not left with none.
+    if let Some(remark) = message.remark(run).filter(|_| message.text.is_empty()) {
+        shown["text"] = json!(remark);
+    }
+    shown
 }
 
 /// Every version of a document, oldest first. Which of them counts is said where it is not the newest.

@@ -167,7 +167,8 @@ impl MarkdownWriter {
                     Role::User => "You",
                     Role::Assistant => "Model",
                 };
-                self.paragraph(&format!("**{who}:**"));
+                let remark = message.remark(run).map(|remark| format!(" ({remark})")).unwrap_or_default();
+                self.paragraph(&format!("**{who}{remark}:**"));
                 self.text(&message.text.block());
             }
         }

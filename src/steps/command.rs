@@ -74,9 +74,10 @@ pub async fn perform(
     }
     let (ask, asked) = unbounded_channel();
     let redactor = secrets.redactor();
-    let path = attempt.spool.join(format!("{}.{}.stdout", file_name(&attempt.key.to_string()), attempt.attempt));
+    let name = format!("{}.{}.stdout", file_name(&attempt.key.to_string()), attempt.attempt);
+    let spooled = context.spool.text(attempt.run, &name);
     let redacting = RedactedStream::new(redactor.clone());
-    let collector = Collector::new(redacting, path, Arc::clone(&context.deltas), ask, work.speaks);
+    let collector = Collector::new(redacting, spooled, Arc::clone(&context.deltas), ask, work.speaks);
     let run = Running::new(started, collector, RedactedStream::new(redactor), work.asks);
     let name = named(work);
     let (ended, collected, stderr) = run.end(deadline, context, asked).await;

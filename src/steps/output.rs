@@ -1,24 +1,21 @@
 //! What a command writes to stdout, as it comes: text for the screen, lines of the small contract, the output.
 //!
-//! At most [`MAX_KEPT`] bytes are held in memory; when there are more, all of it goes to a file in the run's spool
-//! folder, up to [`MAX_SPOOLED`]. Broken UTF-8 is made readable. Secrets are out before anything is kept.
+//! At most [`MAX_KEPT`] bytes are held in memory; when there are more, all of it is spooled, up to [`MAX_SPOOLED`]. Broken UTF-8 is made readable. Secrets are out before anything is kept.
 
-use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{BufWriter, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
 
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::core::model::{Delta, DeltaSink};
+use crate::core::ports::SpooledText;
 use crate::core::secret::RedactedStream;
 use crate::core::step::Speaks;
 use crate::core::text::Untrusted;
 
 /// The most of an output that is kept in memory and in the journal, in bytes.
 pub const MAX_KEPT: usize = 1 << 20;
-/// The most of an output that is kept in a file, in bytes.
+/// The most of an output that is spooled, in bytes.
 const MAX_SPOOLED: usize = 1 << 28;
 /// A line of the small contract is no longer than this, in bytes.
 const MAX_LINE: usize = 1 << 16;
@@ -94,17 +91,17 @@ enum Line {
 }
 
 enum Spool {
-    Unused(PathBuf),
-    Open { path: PathBuf, file: BufWriter<File>, bytes: usize },
+    Unused(Box<dyn SpooledText>),
+    Open { text: BufWriter<Box<dyn SpooledText>>, bytes: usize },
     Ended(String),
 }
 
 impl Collector {
     /// Shows text and progress through `deltas`, hands on what is asked through `asks`, and puts the full text of a
-    /// large output at `path`.
+    /// large output into `spooled`.
     pub fn new(
         redacting: RedactedStream,
-        path: PathBuf,
+        spooled: Box<dyn SpooledText>,
         deltas: DeltaSink,
         asks: UnboundedSender<Value>,
         speaks: Option<Speaks>,
@@ -116,7 +113,7 @@ impl Collector {
             redacting,
             line: Line::Open(String::new()),
             kept: String::new(),
-            spool: Spool::Unused(path),
+            spool: Spool::Unused(spooled),
             deltas,
             asks,
         }
@@ -142,12 +139,12 @@ impl Collector {
         let unsaid = self.unsaid;
         match self.spool {
             Spool::Unused(_) => Collected { text: self.kept, cut: false, note: None, unsaid },
-            Spool::Open { path, mut file, bytes } => {
-                let note = match file.flush() {
-                    Ok(()) => format!("the output has {bytes} bytes; all of it is in {}", path.display()),
-                    Err(error) => {
-                        format!("the output has more than is kept here, and {} failed: {error}", path.display())
-                    }
+            Spool::Open { mut text, bytes } => {
+                let flushed = text.flush();
+                let location = text.get_ref().location();
+                let note = match flushed {
+                    Ok(()) => format!("the output has {bytes} bytes; all of it is in {location}"),
+                    Err(error) => format!("the output has more than is kept here, and {location} failed: {error}"),
                 };
                 Collected { text: self.kept, cut: true, note: Some(note), unsaid }
             }
@@ -224,32 +221,30 @@ impl Collector {
 }
 
 impl Spool {
-    /// Begins the file with what was `kept` so far.
+    /// Begins the text with what was `kept` so far.
     fn open(&mut self, kept: &str) {
-        let Self::Unused(path) = self else { return };
-        let path = std::mem::take(path);
-        let folder =
-            path.parent().map_or(Ok(()), |folder| DirBuilder::new().recursive(true).mode(0o700).create(folder));
-        let opened =
-            folder.and_then(|()| OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path));
-        *self = match opened {
-            Ok(file) => Self::Open { path, file: BufWriter::new(file), bytes: 0 },
+        let Self::Unused(_) = self else { return };
+        let Self::Unused(mut spooled) = std::mem::replace(self, Self::Ended(String::new())) else { return };
+        *self = match spooled.write_all(kept.as_bytes()) {
+            Ok(()) => Self::Open { text: BufWriter::new(spooled), bytes: kept.len() },
             Err(error) => Self::Ended(format!(
                 "only the beginning of the output is kept: {} could not be written: {error}",
-                path.display()
+                spooled.location()
             )),
         };
-        self.write(kept);
     }
 
     fn write(&mut self, text: &str) {
-        let Self::Open { path, file, bytes } = self else { return };
+        let Self::Open { text: spooled, bytes } = self else { return };
         *bytes += text.len();
-        let ended = match file.write_all(text.as_bytes()) {
-            Err(error) => Some(format!("the output is not kept in full: {} failed: {error}", path.display())),
-            Ok(()) if *bytes > MAX_SPOOLED => {
-                Some(format!("the output is too long to be kept; its first {bytes} bytes are in {}", path.display()))
+        let ended = match spooled.write_all(text.as_bytes()) {
+            Err(error) => {
+                Some(format!("the output is not kept in full: {} failed: {error}", spooled.get_ref().location()))
             }
+            Ok(()) if *bytes > MAX_SPOOLED => Some(format!(
+                "the output is too long to be kept; its first {bytes} bytes are in {}",
+                spooled.get_ref().location()
+            )),
             Ok(()) => None,
         };
         if let Some(note) = ended {
@@ -266,7 +261,14 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use super::*;
+    use crate::core::id::RunId;
+    use crate::core::ports::Spool as _;
     use crate::core::secret::Redactor;
+    use crate::store::StateFolder;
+
+    fn run() -> RunId {
+        RunId::new(1, [1; 10])
+    }
 
     fn collector(folder: &std::path::Path) -> (Collector, Arc<Mutex<Vec<Delta>>>, UnboundedReceiver<Value>) {
         let deltas = Arc::new(Mutex::new(Vec::new()));
@@ -275,11 +277,8 @@ mod tests {
             let deltas = Arc::clone(&deltas);
             Arc::new(move |delta| deltas.lock().unwrap().push(delta))
         };
-        (
-            Collector::new(RedactedStream::new(Redactor::default()), folder.join("spool/out"), sink, asks, None),
-            deltas,
-            asked,
-        )
+        let spooled = StateFolder::new(folder.to_owned()).text(run(), "out");
+        (Collector::new(RedactedStream::new(Redactor::default()), spooled, sink, asks, None), deltas, asked)
     }
 
     #[test]
@@ -312,7 +311,10 @@ mod tests {
         let collected = collector.finish();
         assert!(collected.cut && collected.text.len() <= MAX_KEPT && collected.text.len() > MAX_KEPT - 4);
         assert!(collected.note.unwrap().contains("3000000 bytes"));
-        assert_eq!(std::fs::read_to_string(folder.path().join("spool/out")).unwrap(), line.repeat(3_000));
+        assert_eq!(
+            StateFolder::new(folder.path().to_owned()).read(run(), "out").unwrap(),
+            line.repeat(3_000).as_bytes()
+        );
         let shown: usize =
             deltas.lock().unwrap().iter().map(|d| if let Delta::Text(t) = d { t.data().len() } else { 0 }).sum();
         assert_eq!(shown, collected.text.len());

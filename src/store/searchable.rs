@@ -3,9 +3,11 @@
 use serde_json::Value;
 
 use crate::core::event::Event;
+use crate::core::fingerprint::Fingerprint;
+use crate::core::work::Work;
 
 /// So many bytes of an event's texts are searched; what comes after is kept but not found.
-pub(super) const SEARCHED: usize = 64 * 1024;
+const SEARCHED: usize = 64 * 1024;
 
 /// So many characters of a run's newest output are kept for lists.
 const SNIPPET: usize = 160;
@@ -13,8 +15,25 @@ const SNIPPET: usize = 160;
 /// A text without a space in so many leading bytes is data, such as an image in base64.
 const PROSE: usize = 512;
 
+/// What an event says, as far as it is searched; a run is found by its task, too, whose name is `task_name`.
+pub(super) fn said(event: &Event, task_name: Option<&str>) -> String {
+    let mut text = searched(event);
+    if let Event::RunCreated(created) = event {
+        add(&mut text, &created.task);
+        add(&mut text, task_name.unwrap_or_default());
+    }
+    text
+}
+
+/// The work whose result another run may use again, of an attempt at it that begins with `event`.
+pub(super) fn cacheable(event: &Event) -> Option<&Fingerprint> {
+    let Event::AttemptStarted(started) = event else { return None };
+    let has_no_effect = |work: &Work| matches!(work, Work::Prompt(_) | Work::Transform { .. });
+    started.work.as_deref().is_none_or(has_no_effect).then_some(&started.fingerprint)
+}
+
 /// The texts of inputs, outputs, instructions, messages and documents in `event`, one a line; empty when it has none.
-pub(super) fn searched(event: &Event) -> String {
+fn searched(event: &Event) -> String {
     let mut text = String::new();
     match event {
         Event::RunCreated(created) => {
@@ -71,7 +90,7 @@ pub(super) fn snippet(event: &Event) -> Option<String> {
 }
 
 /// Adds a text, a line of its own.
-pub(super) fn add(into: &mut String, text: &str) {
+fn add(into: &mut String, text: &str) {
     let room = SEARCHED.saturating_sub(into.len());
     if text.is_empty() || room == 0 || is_data(text) {
         return;

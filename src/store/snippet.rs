@@ -1,4 +1,11 @@
-//! Where in a text something was found: the piece of text around it, with the match between `\u{2}` and `\u{3}`.
+//! What a person looks for, and where in a text it was found: the piece of text around it, with the match between
+//! `\u{2}` and `\u{3}`.
+
+/// Bytes of what a person types that are looked for.
+const LONGEST: usize = 1_024;
+
+/// Words of it.
+const PIECES: usize = 32;
 
 /// Characters shown before a match.
 const BEFORE: usize = 40;
@@ -8,6 +15,21 @@ const SHOWN: usize = 160;
 
 /// What marks the match begins and ends with.
 const MARKS: [char; 2] = ['\u{2}', '\u{3}'];
+
+/// As much of what a person typed as is looked for.
+pub(super) fn looked_for(text: &str) -> String {
+    text[..text.floor_char_boundary(LONGEST)].replace('\0', " ")
+}
+
+/// The pieces of [`looked_for`] that have to be found, each of them.
+pub(super) fn pieces(text: &str) -> Vec<&str> {
+    text.split_whitespace().take(PIECES).collect()
+}
+
+/// Whether a piece is looked for inside of words, sign by sign, wherever it is.
+pub(super) fn is_within_words(piece: &str) -> bool {
+    without_spaces(piece) || is_exact(piece)
+}
 
 /// One line of `text` around the first of `wanted` that it holds, and whether it holds all of them.
 pub(super) fn snippet(text: &str, wanted: &[&str]) -> (String, bool) {
@@ -24,7 +46,7 @@ pub(super) fn snippet(text: &str, wanted: &[&str]) -> (String, bool) {
 }
 
 /// Whether `text` is of a script that puts no spaces between words.
-pub(super) fn without_spaces(text: &str) -> bool {
+fn without_spaces(text: &str) -> bool {
     text.chars().any(|c| {
         matches!(u32::from(c),
             0x0e00..=0x0eff       // Thai, Lao
@@ -40,7 +62,7 @@ pub(super) fn without_spaces(text: &str) -> bool {
 
 /// Whether a piece is looked for sign by sign: it begins or ends with a sign that is part of a name, as in `C++`, `C#`,
 /// `@ana`, `$HOME`. In the middle of a word, as in `multi-agent`, a sign only divides words.
-pub(super) fn is_exact(piece: &str) -> bool {
+fn is_exact(piece: &str) -> bool {
     let sign = |c: Option<char>| c.is_some_and(|c| "+#@$%&*=~^|<>\\/".contains(c));
     let mut chars = piece.chars();
     let (first, last) = (chars.next(), chars.next_back());
@@ -87,6 +109,11 @@ fn line(chars: impl Iterator<Item = char>, most: usize) -> String {
         count += 1;
     }
     line
+}
+
+/// A text without case and accents, as the search compares them.
+pub(super) fn folded(text: &str) -> String {
+    text.chars().map(fold).collect()
 }
 
 /// A character without case and accent, as the search compares them.

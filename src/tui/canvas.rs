@@ -90,6 +90,17 @@ impl FrameInfo {
     }
 }
 
+/// Parts the parts of a marker.
+const BETWEEN: &str = " · ";
+
+/// A part of a marker that is cut shorter than this says nothing.
+const LEAST: usize = 6;
+
+/// How many cells of the line of a frame there are for the text of a marker.
+fn marker_cells(line: Rect) -> usize {
+    usize::from(line.width).saturating_sub(7)
+}
+
 /// What a view paints on.
 pub struct Canvas<'a> {
     /// The cells.
@@ -168,18 +179,34 @@ impl Canvas<'_> {
         self.buf.set_line(area.x + 1, area.y, &Line::from(spans), area.width - 2);
     }
 
-    /// Paints a text at the right end of the last line of a frame, over the frame: a marker.
-    pub fn marker(&mut self, area: Rect, text: &str, style: Style) {
+    /// Paints a marker at the right end of the last line of a frame, over the frame: of its parts, from the first on, as
+    /// many as there is room for. The first is cut rather than left out.
+    pub fn marker(&mut self, area: Rect, parts: &[impl AsRef<str>], style: Style) {
         if area.height > 1 {
-            self.marker_at(Rect { y: area.bottom() - 1, ..area }, text, style);
+            self.marker_at(Rect { y: area.bottom() - 1, ..area }, parts, style);
         }
     }
 
-    fn marker_at(&mut self, line: Rect, text: &str, style: Style) {
-        let cells = u16::try_from(width(text)).unwrap_or(u16::MAX);
-        if line.width > cells.saturating_add(4) {
-            self.buf.set_string(line.right() - 2 - cells, line.y, text, style);
+    /// Whether a marker on that frame has room for all of these parts.
+    #[must_use]
+    pub fn has_room(area: Rect, parts: &[impl AsRef<str>]) -> bool {
+        let parts = parts.iter().map(AsRef::as_ref).filter(|part| !part.is_empty());
+        parts.map(|part| width(part) + width(BETWEEN)).sum::<usize>() <= marker_cells(area) + width(BETWEEN)
+    }
+
+    fn marker_at(&mut self, line: Rect, parts: &[impl AsRef<str>], style: Style) {
+        let room = marker_cells(line);
+        let mut parts = parts.iter().map(AsRef::as_ref).filter(|part| !part.is_empty());
+        let Some(first) = parts.next().filter(|first| room >= width(first).min(LEAST)) else { return };
+        let mut text = fit(first, room).into_owned();
+        for part in parts {
+            if width(&text) + width(BETWEEN) + width(part) > room {
+                break;
+            }
+            text = format!("{text}{BETWEEN}{part}");
         }
+        let cells = u16::try_from(width(&text) + 2).unwrap_or(u16::MAX);
+        self.buf.set_string(line.right().saturating_sub(2 + cells), line.y, format!(" {text} "), style);
     }
 
     /// Says on a frame what of its list there is no room for: on its first line what lies above, on its last what lies
@@ -187,10 +214,10 @@ impl Canvas<'_> {
     pub fn overflow(&mut self, area: Rect, hidden: Hidden) {
         let style = self.theme.muted;
         if hidden.above > 0 && area.height > 1 {
-            self.marker_at(area, &format!(" {} more ↑ ", hidden.above), style);
+            self.marker_at(area, &[format!("{} more ↑", hidden.above)], style);
         }
         if hidden.below > 0 {
-            self.marker(area, &format!(" {} more ↓ ", hidden.below), style);
+            self.marker(area, &[format!("{} more ↓", hidden.below)], style);
         }
     }
 

@@ -403,7 +403,12 @@ pub static TABLE: &[CommandEntry] = &[
         [Chord::shift(KeyCode::Enter), Chord::alt(KeyCode::Enter), Chord::ctrl('j')],
         |s| { on(s, Screen::Chat) || s.layer == Layer::Retry }
     ),
-    command!(Document, "To the document and back", "document", [TAB], |s| on(s, Screen::Chat) && s.document),
+    command!(Document, "To the document and back", "document", [TAB], |s| {
+        on(s, Screen::Chat) && s.document && s.output
+    }),
+    command!(Document, "To the document, to write it yourself", "", [TAB], |s| {
+        on(s, Screen::Chat) && s.document && !s.output
+    }),
     command!(Thoughts, "Show the model's thoughts, or fold them", "thoughts", [Chord::alt(KeyCode::Char('t'))], |s| {
         on(s, Screen::Chat) && s.several
     }),

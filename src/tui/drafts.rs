@@ -72,6 +72,27 @@ pub fn of_document(kind: Kind, name: &str, version: u32) -> String {
     }
 }
 
+/// The document and the version of it that a draft is of, if it is one of a document's text.
+#[must_use]
+pub fn document_of(draft: &str) -> Option<(&str, u32)> {
+    let (version, name) = match (draft.strip_prefix("result "), draft.strip_prefix("document ")) {
+        (Some(version), _) => (version, RESULT),
+        (None, Some(rest)) => rest.split_once(' ').unwrap_or((rest, RESULT)),
+        (None, None) => return None,
+    };
+    Some((name, version.parse().ok()?))
+}
+
+/// Whether a draft is of a text about a call: an edit, an instruction, an answer.
+#[must_use]
+pub fn is_about(draft: &str, key: &Key) -> bool {
+    const KINDS: [&str; 6] = ["edit ", "fields of edit ", "retry ", "refuse ", "worked ", "answer "];
+    let key = key.to_string();
+    let of_line = draft.strip_prefix("edit:") == Some(key.as_str());
+    let mut rest = KINDS.iter().filter_map(|kind| draft.strip_prefix(kind)?.strip_prefix(&key));
+    of_line || rest.any(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
 /// The draft of what is typed in answer to a gate: the reason of a refusal, the result of what is in doubt. `None` for a
 /// gate that takes neither.
 #[must_use]
@@ -156,6 +177,32 @@ fn digest(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_draft_is_of_is_read_from_its_name() {
+        for (kind, name, version) in [
+            (Kind::Workflow, RESULT, 2),
+            (Kind::Instruct, RESULT, 0),
+            (Kind::Workflow, "notes", 11),
+            (Kind::Workflow, "the 2 notes", 1),
+        ] {
+            assert_eq!(document_of(&of_document(kind, name, version)), Some((name, version)));
+        }
+        for other in ["message", "edit result 2", "document x", "results 2", "retry document"] {
+            assert_eq!(document_of(other), None, "{other}");
+        }
+        let key: Key = "write[1]".parse().unwrap();
+        for own in ["edit write[1] 2", "edit write[1] 2 from 1.1", "fields of edit write[1] 2", "edit:write[1]"] {
+            assert!(is_about(own, &key), "{own}");
+        }
+        for own in ["retry write[1]", "answer write[1]", "refuse write[1]", "worked write[1] 1.0"] {
+            assert!(is_about(own, &key), "{own}");
+        }
+        let write: Key = "write".parse().unwrap();
+        for other in ["retry write[1]", "edit write[1] 2", "edit:write[1]", "document 2 write", "message"] {
+            assert!(!is_about(other, &write), "{other}");
+        }
+    }
 
     #[test]
     fn a_text_is_kept_once_as_it_is_and_forgotten_once() {

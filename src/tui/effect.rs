@@ -179,6 +179,8 @@ pub enum Change {
         title: String,
         /// The body.
         body: String,
+        /// The draft of the body, where a person typed it; `None`: it is a version as it was.
+        draft: Option<String>,
     },
     /// Have an action of the definition performed on a document, made from the version that was seen.
     Act {

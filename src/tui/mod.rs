@@ -14,6 +14,7 @@ pub mod asides;
 pub mod canvas;
 pub mod commands;
 pub mod diff;
+pub mod documents;
 pub mod drafts;
 pub mod effect;
 pub mod failure_panel;

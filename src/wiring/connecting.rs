@@ -156,7 +156,7 @@ pub fn roles(wiring: &Wiring) -> Vec<(String, Connection)> {
 /// Writes the config, where a link leads to; its folder is made when it is not there.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
     if let Some(folder) = export::file::target(file)?.parent() {
-        crate::engine::private_folder(folder)?;
+        crate::config::private_folder(folder)?;
     }
     export::file::write(file, text.as_bytes(), Existing::Replace)
 }

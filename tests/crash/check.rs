@@ -9,9 +9,9 @@ use stepwell::core::decide::{Decision, DecisionKind};
 use stepwell::core::event::{Event, Recorded};
 use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
-use stepwell::core::ports::{HistoryQuery, Journal as _};
+use stepwell::core::ports::{HistoryQuery, Journal as _, Runs as _};
 use stepwell::core::run::Run;
-use stepwell::store::{Mode, Store};
+use stepwell::store::{Mode, SqliteStore};
 
 use crate::harness::body;
 use crate::person::{FORK_AT, OTHERWISE, PLAN, RESULT, RHYME, STANZA, STREAMED, TITLE};
@@ -24,7 +24,7 @@ struct Kept {
 
 /// Every run of the place, oldest first.
 fn kept(sandbox: &Sandbox) -> Vec<Kept> {
-    let store = Store::open(&sandbox.file("stepwell.db"), Mode::Read).unwrap();
+    let store = SqliteStore::open(&sandbox.file("stepwell.db"), Mode::Read).unwrap();
     let rows = store.history(&HistoryQuery::default()).unwrap();
     rows.iter()
         .rev()

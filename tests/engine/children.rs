@@ -258,7 +258,6 @@ async fn an_adopted_call_of_a_child_is_still_the_child_s() {
 /// A journal of version 0.1.0 does not say of a call that it is a child's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_old_journal_says_of_a_child_s_step_is_the_child_s() {
-    use stepwell::core::ports::Journal as _;
     let own = json!([prompt("draft", "mine", json!({})), child("j", "kid"), child("k", "kid"),]);
     let kid =
         json!([prompt("first", "begin", json!({})), prompt("draft", "after {{ steps.first.output }}", json!({}))]);

@@ -1,5 +1,6 @@
 //! Two processes on one run: what one does while the other drives.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
@@ -8,9 +9,12 @@ use stepwell::core::code::ErrorCode;
 use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::Event;
 use stepwell::core::gate::GateKind;
-use stepwell::core::ports::{Append, Journal as _, Stands, Writer};
+use stepwell::core::id::RunId;
+use stepwell::core::ports::{Append, BoxFuture, JournalError, Lease, Ownership, Stands, Writer};
 use stepwell::core::run::Status;
 use stepwell::engine::{StopReason, Update};
+use stepwell::store::MemoryState;
+use tokio::sync::Notify;
 
 use crate::harness::{Act, Harness, body, decision, pinned, prompt, refused, shout, until, until_stopped, waiting};
 
@@ -89,9 +93,9 @@ fn append(harness: &Harness, run: &stepwell::core::run::Run, event: Event) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_lost_the_lock_without_knowing_performs_nothing_more() {
-    let calls = std::sync::Arc::new(AtomicUsize::new(0));
-    let counted = std::sync::Arc::clone(&calls);
-    let harness = Harness::new(move |request| {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let harness = Harness::on_disk(move |request| {
         counted.fetch_add(1, Ordering::SeqCst);
         shout(request)
     });
@@ -100,7 +104,7 @@ async fn a_process_that_lost_the_lock_without_knowing_performs_nothing_more() {
     harness.drive(run).await;
     // A lock that does not hold, as on some network file systems: somebody removes the file, another takes a new one.
     let state = harness.engine.load(run).unwrap();
-    let locks = harness.store.path().parent().unwrap().join("state/locks");
+    let locks = harness.path.join("state/locks");
     std::fs::remove_dir_all(locks).unwrap();
     let neighbour = harness.neighbour();
     let taken = neighbour.drive(run).await;
@@ -112,4 +116,62 @@ async fn a_process_that_lost_the_lock_without_knowing_performs_nothing_more() {
     assert_eq!(calls.load(Ordering::SeqCst), 1, "nothing was performed by either");
     let state = neighbour.decide(run, "a", DecisionKind::Accept).await;
     assert_eq!(waiting(&state, GateKind::Review), ["b"]);
+}
+
+/// A right to drive runs that ends by time: now, when a test says so.
+#[derive(Default)]
+struct Ends {
+    state: MemoryState,
+    now: Arc<Notify>,
+}
+
+struct EndingLease {
+    lease: Box<dyn Lease>,
+    now: Arc<Notify>,
+}
+
+impl Ownership for Ends {
+    fn take(&self, run: RunId) -> Result<Option<Box<dyn Lease>>, JournalError> {
+        let lease = self.state.take(run)?;
+        Ok(lease.map(|lease| Box::new(EndingLease { lease, now: Arc::clone(&self.now) }) as Box<dyn Lease>))
+    }
+    fn is_owned(&self, run: RunId) -> bool {
+        self.state.is_owned(run)
+    }
+    fn wake(&self, run: RunId) {
+        self.state.wake(run);
+    }
+    fn forget(&self, run: RunId) {
+        self.state.forget(run);
+    }
+}
+
+impl Lease for EndingLease {
+    fn woken(&self) -> BoxFuture<'_, ()> {
+        self.lease.woken()
+    }
+    fn lost(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.now.notified())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_whose_right_to_drive_a_run_ends_stops_at_once_and_another_continues() {
+    let ownership = Arc::new(Ends::default());
+    let tries = AtomicUsize::new(0);
+    let harness = Harness::owned_by(ownership.clone(), move |request| match tries.fetch_add(1, Ordering::SeqCst) {
+        0 => Act::Hang("so far"),
+        _ => shout(request),
+    });
+    let run = harness.start(&json!([prompt("a", "hello", json!({ "review": "never" }))]), json!({}));
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.drive(run).unwrap();
+    until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
+    ownership.now.notify_one();
+    assert_eq!(until_stopped(&mut updates).await, StopReason::JournalLost(JournalError::Superseded));
+    assert!(!harness.engine.is_driven(run));
+    let state = harness.engine.load(run).unwrap();
+    let attempt = &state.call(&"a".parse().unwrap()).unwrap().attempts[0];
+    assert_eq!(attempt.status, AttemptStatus::Running, "it wrote nothing more");
+    assert_eq!(body(&harness.neighbour().drive(run).await), "HELLO");
 }

@@ -1,5 +1,4 @@
-//! What one test of the engine needs: a store in a folder of its own, steps that answer as told, and an engine over
-//! both.
+//! What one test of the engine needs: a store of its own, steps that answer as a script says, and an engine over both.
 #![allow(dead_code, reason = "every test binary and bench uses another part")]
 
 use std::collections::BTreeMap;
@@ -19,18 +18,18 @@ use stepwell::core::id::RunId;
 use stepwell::core::model::{Delta, Finish};
 use stepwell::core::pinned::Pinned;
 use stepwell::core::ports::{
-    AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Clock, Executor, Secrets, StateFolder,
+    AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Clock, Executor, Ownership, Secrets, Spool, Storage,
 };
 use stepwell::core::run::{Run, Status};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
 use stepwell::core::text::Untrusted;
 use stepwell::core::usage::Usage;
 use stepwell::core::work::Work;
-use stepwell::engine::{Engine, EngineError, Ports, Start, StopReason, Subscription, Update};
-use stepwell::store::{Mode, Store};
+use stepwell::engine::{Engine, EngineError, Ports, Sleeper, Start, StopReason, Subscription, Update};
+use stepwell::store::{MemoryState, MemoryStore, Mode, SqliteStore, StateFolder};
 
 /// How long anything may take: far more than it takes on the busiest machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The real time and how far it was set ahead, in milliseconds, and random bytes that count up.
 #[derive(Default)]
@@ -115,6 +114,12 @@ pub struct FakeExecutor {
     pub asked_again: Arc<std::sync::atomic::AtomicUsize>,
 }
 
+impl FakeExecutor {
+    fn new(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
+        Self { script: Arc::new(script), requests: Arc::default(), asked_again: Arc::default() }
+    }
+}
+
 impl Executor for FakeExecutor {
     fn ask_again(&self) {
         self.asked_again.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
@@ -193,68 +198,111 @@ pub fn shout(request: &AttemptRequest) -> Act {
 pub struct Harness {
     pub engine: Engine,
     pub executor: FakeExecutor,
-    pub store: Arc<Store>,
+    pub store: Arc<dyn Storage>,
     pub clock: Arc<TestClock>,
-    path: PathBuf,
+    /// The folder of the file and of the locks and partial texts, where they are on the disk.
+    pub path: PathBuf,
+    database: Database,
     /// Removed with the last harness that works in it.
     folder: Option<Arc<tempfile::TempDir>>,
 }
 
+/// Where what is kept is kept.
+#[derive(Clone)]
+enum Database {
+    Memory(Arc<MemoryStore>, MemoryState),
+    /// In memory, but who drives a run is decided by something else.
+    Owned(Arc<MemoryStore>, MemoryState, Arc<dyn Ownership>),
+    /// In a file. A write waits for another process for so long.
+    File(Duration),
+}
+
+impl Database {
+    fn open(&self, path: &Path) -> (Arc<dyn Storage>, Arc<dyn Ownership>, Arc<dyn Spool>) {
+        match self {
+            Self::Memory(store, state) => {
+                let state = Arc::new(state.clone());
+                (Arc::new(store.another()), state.clone(), state)
+            }
+            Self::Owned(store, state, ownership) => {
+                (Arc::new(store.another()), Arc::clone(ownership), Arc::new(state.clone()))
+            }
+            Self::File(patience) => {
+                let store = SqliteStore::open_patiently(&path.join(FILE), Mode::Write, *patience).unwrap();
+                let state = Arc::new(StateFolder::new(path.join("state")));
+                (Arc::new(store), state.clone(), state)
+            }
+        }
+    }
+}
+
+const FILE: &str = "stepwell.db";
+
+/// As long as the program's.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
 impl Harness {
+    /// A harness with all in memory: for what is not about the disk.
     pub fn new(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        let path = folder.path().to_owned();
-        Self::at(
-            path,
-            Some(folder),
-            FakeExecutor { script: Arc::new(script), requests: Arc::default(), asked_again: Arc::default() },
-        )
+        Self::of(Database::Memory(Arc::default(), MemoryState::new()), script)
+    }
+
+    /// A harness with all in memory but who drives a run.
+    pub fn owned_by(
+        ownership: Arc<dyn Ownership>,
+        script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        Self::of(Database::Owned(Arc::default(), MemoryState::new(), ownership), script)
+    }
+
+    /// A harness with a file.
+    pub fn on_disk(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
+        Self::of(Database::File(LOCK_PATIENCE), script)
     }
 
     /// A harness whose writes wait for another process only for a moment.
     pub fn hasty(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        let path = folder.path().to_owned();
-        let executor = FakeExecutor { script: Arc::new(script), requests: Arc::default(), asked_again: Arc::default() };
-        let store = Store::open_patiently(&path.join("stepwell.db"), Mode::Write, Duration::from_millis(50)).unwrap();
-        Self::over(store, path, Some(folder), executor)
+        Self::of(Database::File(Duration::from_millis(50)), script)
     }
 
-    /// A harness in a folder that outlives it.
+    /// A harness with a file in a folder that outlives it.
     pub fn within(path: PathBuf, script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
-        Self::at(
-            path,
-            None,
-            FakeExecutor { script: Arc::new(script), requests: Arc::default(), asked_again: Arc::default() },
-        )
+        Self::at(path, None, Database::File(LOCK_PATIENCE), FakeExecutor::new(script))
     }
 
-    fn at(path: PathBuf, folder: Option<Arc<tempfile::TempDir>>, executor: FakeExecutor) -> Self {
-        let store = Store::open(&path.join("stepwell.db"), Mode::Write).unwrap();
-        Self::over(store, path, folder, executor)
+    fn of(database: Database, script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Self::at(folder.path().to_owned(), Some(folder), database, FakeExecutor::new(script))
     }
 
-    fn over(store: Store, path: PathBuf, folder: Option<Arc<tempfile::TempDir>>, executor: FakeExecutor) -> Self {
-        let store = Arc::new(store);
+    fn at(path: PathBuf, folder: Option<Arc<tempfile::TempDir>>, database: Database, executor: FakeExecutor) -> Self {
+        let (store, ownership, spool) = database.open(&path);
         let clock = Arc::new(TestClock::default());
         let engine = Engine::new(Ports {
-            journal: store.clone(),
+            store: store.clone(),
             executor: Arc::new(executor.clone()),
             secrets: Arc::new(NoSecrets::default()),
             folders: Arc::new(stepwell::catalog::folders::DefinitionFolders::new(None, Path::new("/nowhere"))),
             clock: clock.clone(),
             environment: BTreeMap::new(),
             hosts: vec!["127.0.0.1".to_owned()],
-            state: StateFolder(path.join("state")),
+            ownership,
+            spool,
+            timers: Arc::new(Sleeper),
             who: "ana@here".into(),
             notify: Vec::new(),
         });
-        Self { engine, executor, store, clock, path, folder }
+        Self { engine, executor, store, clock, path, database, folder }
+    }
+
+    /// The file.
+    pub fn database(&self) -> PathBuf {
+        self.path.join(FILE)
     }
 
     /// Another process on the same store.
     pub fn neighbour(&self) -> Self {
-        Self::at(self.path.clone(), self.folder.clone(), self.executor.clone())
+        Self::at(self.path.clone(), self.folder.clone(), self.database.clone(), self.executor.clone())
     }
 
     pub fn start(&self, steps: &Value, inputs: Value) -> RunId {

@@ -37,12 +37,12 @@ fn locking(holder: &Holder) -> Harness {
         hold(path.lock().unwrap().as_ref().unwrap(), &other);
         Act::Say(json!("paid for"))
     });
-    *folder.lock().unwrap() = Some(harness.store.path().to_owned());
+    *folder.lock().unwrap() = Some(harness.database());
     harness
 }
 
 fn spooled(harness: &Harness, run: RunId, extension: &str) -> usize {
-    let folder = harness.store.path().with_file_name("state").join("spool").join(run.to_string());
+    let folder = harness.path.join("state/spool").join(run.to_string());
     let Ok(files) = std::fs::read_dir(folder) else { return 0 };
     files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|found| found == extension)).count()
 }
@@ -90,7 +90,7 @@ async fn a_decision_that_meets_a_locked_store_is_recorded_when_the_lock_is_free(
     let run = harness.start(&json!([prompt("a", "x", json!({}))]), json!({}));
     harness.drive(run).await;
     let holder = Holder::default();
-    hold(harness.store.path(), &holder);
+    hold(&harness.database(), &holder);
     let (_, mut updates) = harness.engine.subscribe(run).unwrap();
     let engine = harness.engine.clone();
     let edit = DecisionKind::Edit { output: json!("mine"), accept: true };
@@ -110,7 +110,7 @@ async fn an_unsaved_text_that_meets_a_locked_store_is_there_for_the_next_process
     harness.engine.keep_draft(run, "message", Some("old")).unwrap();
     harness.engine.keep_draft(run, "edit a 1", Some("half")).unwrap();
     let holder = Holder::default();
-    hold(harness.store.path(), &holder);
+    hold(&harness.database(), &holder);
     harness.engine.keep_draft(run, "message", Some("new, and longer")).unwrap();
     harness.engine.keep_draft(run, "edit a 1", None).unwrap();
     release(&holder);
@@ -134,7 +134,7 @@ async fn so_is_what_comes_to_its_end_while_the_store_is_locked_already() {
         // The second one ends when somebody answers it.
         if request.key.to_string() == "second" { Act::Hang("half of it") } else { Act::Say(json!("paid for")) }
     });
-    *set.lock().unwrap() = Some(harness.store.path().to_owned());
+    *set.lock().unwrap() = Some(harness.database());
     let steps = json!([
         prompt("second", "x", json!({ "review": "never" })),
         prompt("first", "x", json!({ "review": "never" })),
@@ -193,7 +193,7 @@ async fn a_decision_about_a_run_that_nobody_drives_waits_for_the_lock_and_is_rec
     };
     tokio::time::timeout(std::time::Duration::from_mins(1), given_up).await.expect("it is given up");
     let (told, holder) = (listens(&harness), Holder::default());
-    hold(harness.store.path(), &holder);
+    hold(&harness.database(), &holder);
     let engine = harness.engine.clone();
     let decided = tokio::spawn(async move {
         let edit = DecisionKind::Edit { output: json!("mine"), accept: true };
@@ -216,7 +216,7 @@ async fn whoever_gives_up_waiting_for_the_lock_has_decided_nothing() {
     let harness = Harness::hasty(super::harness::shout);
     let run = harness.start(&json!([prompt("a", "x", json!({}))]), json!({}));
     let (told, holder) = (listens(&harness), Holder::default());
-    hold(harness.store.path(), &holder);
+    hold(&harness.database(), &holder);
     let before = harness.events(run).len();
     let engine = harness.engine.clone();
     let decided = tokio::spawn(async move { engine.cancel(run).await });
@@ -236,7 +236,7 @@ async fn so_does_what_starts_a_run_and_what_removes_one() {
     let steps = json!([prompt("a", "x", json!({}))]);
     let old = harness.start(&steps, json!({}));
     let (told, holder) = (listens(&harness), Holder::default());
-    hold(harness.store.path(), &holder);
+    hold(&harness.database(), &holder);
     let pinned = Arc::new(pinned(&steps, &json!({})));
     let (inputs, cwd) = (json!({}), "/".into());
     let start = Start { pinned, inputs, cwd, session: None, model: None, budget: None, origin: None };
@@ -246,7 +246,7 @@ async fn so_does_what_starts_a_run_and_what_removes_one() {
     release(&holder);
     let run = began.await.unwrap().unwrap();
     assert_eq!(harness.engine.load(run).unwrap().calls.len(), 0, "it is there, and has yet to begin");
-    hold(harness.store.path(), &holder);
+    hold(&harness.database(), &holder);
     let engine = harness.engine.clone();
     let removed = tokio::task::spawn_blocking(move || engine.delete(old));
     until_told(&told, &[true, false, true]).await;

@@ -1,4 +1,5 @@
-//! The engine over a real store: what a person can do to a run, and what may never happen to it.
+//! The engine: what a person can do to a run, and what may never happen to it. Its journal is in memory, except where the
+//! disk is the subject (`locked.rs`).
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
@@ -11,11 +12,13 @@ mod deadlines;
 mod documented;
 mod documents;
 mod elsewhere;
+mod followed;
 mod harness;
 mod limits;
 mod locked;
 mod models;
 mod newer;
+mod outside;
 mod own_files;
 mod records;
 mod sessions;
@@ -189,7 +192,6 @@ async fn a_reopened_form_takes_what_it_took_before_and_nothing_else() {
 /// Version 0.1.0 took any edit of a form that was taken up again, and said nothing of an answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_answer_to_a_form_is_not_accepted_although_an_older_version_took_it() {
-    use stepwell::core::ports::Journal as _;
     let (made, old) = (Harness::new(shout), Harness::new(shout));
     let fields = json!([{ "name": "n", "type": "integer", "required": true, "max": 5.0 }]);
     let ask = step("q", json!({ "kind": "ask", "fields": fields }), json!({}));

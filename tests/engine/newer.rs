@@ -5,7 +5,7 @@ use stepwell::core::code::ErrorCode;
 use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::Event;
 use stepwell::core::id::RunId;
-use stepwell::core::ports::{Append, Journal as _, JournalError, Stands, Writer};
+use stepwell::core::ports::{Append, JournalError, Stands, Writer};
 use stepwell::engine::StopReason;
 
 use super::harness::{Harness, decision, prompt, shout, until_stopped};

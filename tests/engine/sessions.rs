@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 use stepwell::core::decide::DecisionKind;
 use stepwell::core::id::RunId;
-use stepwell::core::ports::Journal as _;
 use stepwell::core::run::{Run, Status};
 use stepwell::engine::Start;
 

@@ -17,16 +17,16 @@ use stepwell::core::failure::Failure;
 use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
 use stepwell::core::model::{Completion, DeltaSink, Finish, ModelChoice, ModelFailure, ModelRequest};
-use stepwell::core::ports::{BoxFuture, Clock, Journal, Models, Secrets, StateFolder};
+use stepwell::core::ports::{BoxFuture, Clock, Models, Secrets};
 use stepwell::core::run::{Run, Status};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
 use stepwell::core::settings::Settings;
 use stepwell::core::text::Untrusted;
 use stepwell::core::usage::Usage;
-use stepwell::engine::{Engine, Ports, Start, StopReason, Update};
+use stepwell::engine::{Engine, Ports, Sleeper, Start, StopReason, Update};
 use stepwell::models::{DEMO_MODEL, LanguageModels, Pace, Surroundings};
 use stepwell::steps::Steps;
-use stepwell::store::{Mode, Store};
+use stepwell::store::{Mode, SqliteStore, StateFolder};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -184,20 +184,23 @@ impl ExampleRunner {
             most: AtomicUsize::new(0),
             together,
         });
-        let journal = Store::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
+        let store = SqliteStore::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
         let secrets: Arc<dyn Secrets> = Arc::new(NoSecrets);
         let steps = Steps::new(Arc::new(Model(Arc::clone(&model))), Arc::clone(&secrets), BTreeMap::new())
             .with_hosts(vec!["127.0.0.1".to_owned()]);
         let watch = Arc::new(Watch::default());
+        let state = Arc::new(StateFolder::new(folder.path().join("state")));
         let engine = Engine::new(Ports {
             environment: BTreeMap::new(),
-            journal: Arc::new(journal) as Arc<dyn Journal>,
+            store: Arc::new(store),
             executor: Arc::new(steps),
             secrets,
             folders: Arc::new(stepwell::catalog::folders::DefinitionFolders::new(None, Path::new("/nowhere"))),
             clock: watch.clone(),
             hosts: vec!["127.0.0.1".to_owned()],
-            state: StateFolder(folder.path().join("state")),
+            ownership: state.clone(),
+            spool: state,
+            timers: Arc::new(Sleeper),
             who: "ana@host".into(),
             notify: Vec::new(),
         });

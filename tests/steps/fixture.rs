@@ -17,6 +17,7 @@ use stepwell::core::secret::{Redactor, Secret, SecretRef};
 use stepwell::core::usage::{Budget, Usage};
 use stepwell::core::work::Work;
 use stepwell::steps::Steps;
+use stepwell::store::StateFolder;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -172,13 +173,17 @@ impl StepFixture {
         self
     }
 
+    fn run() -> RunId {
+        RunId::new(0, [1; 10])
+    }
+
     pub fn spool(&self) -> PathBuf {
-        self.folder.path().join("spool")
+        self.folder.path().join("spool").join(Self::run().to_string())
     }
 
     pub fn begin(&self, work: Work) -> BoxFuture<'static, AttemptOutcome> {
         let request = AttemptRequest {
-            run: RunId::new(0, [1; 10]),
+            run: Self::run(),
             key: "step[1]".parse().unwrap(),
             attempt: 1,
             work: Arc::new(work),
@@ -191,7 +196,6 @@ impl StepFixture {
             secrets: [("token", "env:TOKEN"), ("hangs", "cmd:hangs"), ("typed", "typed")]
                 .map(|(name, reference)| (name.to_owned(), reference.parse().unwrap()))
                 .into(),
-            spool: self.spool(),
         };
         let deltas = Arc::clone(&self.deltas);
         let forms = Arc::clone(&self.forms);
@@ -207,6 +211,7 @@ impl StepFixture {
                 Arc::new(move |used, next| Budget { tokens: allowed, usd: None }.allows(used, next))
             },
             began: Arc::new(|_| {}),
+            spool: Arc::new(StateFolder::new(self.folder.path().to_owned())),
         };
         self.steps.execute(request, context)
     }

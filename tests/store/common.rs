@@ -11,16 +11,16 @@ use stepwell::core::gate::{Gate, ReviewBody};
 use stepwell::core::id::RunId;
 use stepwell::core::key::Key;
 use stepwell::core::pinned::Pinned;
-use stepwell::core::ports::{Append, HistoryQuery, Journal as _, JournalError, Stands, Writer};
+use stepwell::core::ports::{Append, HistoryQuery, JournalError, Stands, Storage, Writer};
 use stepwell::core::run::Run;
 use stepwell::core::step::OnCrash;
 use stepwell::core::task::{Body, Instruct, Kind, Task};
-use stepwell::store::{Mode, Store};
+use stepwell::store::{Mode, SqliteStore};
 use tempfile::TempDir;
 
 pub struct TestStore {
     pub folder: TempDir,
-    pub store: Store,
+    pub store: SqliteStore,
 }
 
 impl TestStore {
@@ -28,8 +28,8 @@ impl TestStore {
         self.folder.path().join("stepwell.db")
     }
 
-    pub fn again(&self) -> Store {
-        Store::open(&self.path(), Mode::Write).unwrap()
+    pub fn again(&self) -> SqliteStore {
+        SqliteStore::open(&self.path(), Mode::Write).unwrap()
     }
 
     /// The same file, past the store.
@@ -40,7 +40,7 @@ impl TestStore {
 
 pub fn test_store() -> TestStore {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
+    let store = SqliteStore::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
     TestStore { folder, store }
 }
 
@@ -93,18 +93,18 @@ pub fn created(task: &str, inputs: Value) -> Created {
 }
 
 /// A run of the task `poem` in `store`, with these inputs.
-pub fn begin(store: &Store, number: u64, inputs: Value) -> RunId {
+pub fn begin(store: &dyn Storage, number: u64, inputs: Value) -> RunId {
     let run = id(number);
     store.create(run, time(0), &created("poem", inputs), &[], &pinned("poem")).unwrap();
     run
 }
 
-pub fn append(store: &Store, run: RunId, after: u64, events: Vec<Event>) -> Result<u64, JournalError> {
+pub fn append(store: &dyn Storage, run: RunId, after: u64, events: Vec<Event>) -> Result<u64, JournalError> {
     store.append(&batch(store, run, after, events))
 }
 
 /// Events to be appended, with how the run stands after them.
-pub fn batch(store: &Store, run: RunId, after: u64, events: Vec<Event>) -> Append {
+pub fn batch(store: &dyn Storage, run: RunId, after: u64, events: Vec<Event>) -> Append {
     let at = time(i64::try_from(after).unwrap());
     let mut folded = Run::fold(run, &store.read(run, 0).unwrap()).unwrap();
     for event in &events {
@@ -151,7 +151,7 @@ pub fn accepted(at: &str, attempt: u32) -> Event {
 }
 
 /// A completed run whose one output is `text`.
-pub fn write(store: &Store, number: u64, text: &str) -> RunId {
+pub fn write(store: &dyn Storage, number: u64, text: &str) -> RunId {
     let run = begin(store, number, json!({}));
     let events = vec![
         started("write", 1),
@@ -167,6 +167,6 @@ pub fn looking_for(text: &str) -> HistoryQuery {
     HistoryQuery { text: text.to_owned(), ..HistoryQuery::default() }
 }
 
-pub fn found(store: &Store, text: &str) -> Vec<RunId> {
+pub fn found(store: &dyn Storage, text: &str) -> Vec<RunId> {
     store.history(&looking_for(text)).unwrap().into_iter().map(|row| row.run).collect()
 }

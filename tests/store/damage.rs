@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use stepwell::core::code::ErrorCode;
-use stepwell::core::ports::{Journal as _, JournalError};
-use stepwell::store::{Mode, Store};
+use stepwell::core::ports::{Journal as _, JournalError, Runs as _};
+use stepwell::store::{Mode, SqliteStore};
 
 use super::common::*;
 
@@ -26,7 +26,7 @@ fn named(error: &JournalError, path: &Path) -> String {
 }
 
 fn refused(path: &Path, mode: Mode) -> JournalError {
-    match Store::open(path, mode) {
+    match SqliteStore::open(path, mode) {
         Ok(_) => panic!("it was opened"),
         Err(error) => error,
     }
@@ -36,7 +36,7 @@ fn refused(path: &Path, mode: Mode) -> JournalError {
 fn file_and_folder_are_the_owners_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a/b/stepwell.db");
-    let store = Store::open(&path, Mode::Write).unwrap();
+    let store = SqliteStore::open(&path, Mode::Write).unwrap();
     begin(&store, 1, json!({}));
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&path), 0o600);
@@ -92,7 +92,7 @@ fn a_damaged_store_is_said_and_left_as_it_is() {
         page[..200].fill(0xa5);
     }
     fs::write(&path, &bytes).unwrap();
-    let text = match Store::open(&path, Mode::Write) {
+    let text = match SqliteStore::open(&path, Mode::Write) {
         Ok(store) => store_error(&store.history(&looking_for("")).unwrap_err(), &path),
         Err(error) => store_error(&error, &path),
     };
@@ -117,7 +117,7 @@ fn a_newer_schema_is_refused_and_not_touched() {
 fn a_lock_that_is_held_too_long_is_said_and_reading_goes_on() {
     let test = test_store();
     let run = begin(&test.store, 1, json!({}));
-    let hasty = Store::open_patiently(&test.path(), Mode::Write, Duration::from_millis(20)).unwrap();
+    let hasty = SqliteStore::open_patiently(&test.path(), Mode::Write, Duration::from_millis(20)).unwrap();
     let raw = test.raw();
     raw.execute_batch("BEGIN IMMEDIATE").unwrap();
     store_error(&append(&hasty, run, 1, vec![started("write", 1)]).unwrap_err(), &test.path());
@@ -132,7 +132,7 @@ fn a_lock_that_is_held_too_long_is_said_and_reading_goes_on() {
 fn reading_does_not_wait_for_a_writer() {
     let test = test_store();
     let run = write(&test.store, 1, "alpha");
-    let reader = Store::open_patiently(&test.path(), Mode::Write, Duration::ZERO).unwrap();
+    let reader = SqliteStore::open_patiently(&test.path(), Mode::Write, Duration::ZERO).unwrap();
     let raw = test.raw();
     raw.execute_batch("BEGIN IMMEDIATE; UPDATE runs SET title = 'uncommitted'").unwrap();
     assert_eq!(reader.history(&looking_for("")).unwrap()[0].title, "poem, a run");
@@ -144,7 +144,7 @@ fn reading_does_not_wait_for_a_writer() {
 fn a_store_opened_to_read_shows_everything_and_says_why_it_writes_nothing() {
     let test = test_store();
     let run = write(&test.store, 1, "alpha");
-    let reader = Store::open(&test.path(), Mode::Read).unwrap();
+    let reader = SqliteStore::open(&test.path(), Mode::Read).unwrap();
     assert_eq!(found(&reader, "alpha"), [run]);
     assert_eq!(reader.head(run).unwrap(), 5);
     assert_eq!(append(&reader, run, 5, vec![started("write", 2)]).unwrap_err().code(), ErrorCode::Store);
@@ -187,7 +187,7 @@ fn within_a_read_only_mount() {
     let path = PathBuf::from(std::env::var_os("READ_ONLY_STORE").unwrap());
     let run = std::env::var("READ_ONLY_RUN").unwrap().parse().unwrap();
     assert!(fs::write(path.with_extension("probe"), "x").is_err(), "the mount can be written");
-    let store = Store::open(&path, Mode::Write).unwrap();
+    let store = SqliteStore::open(&path, Mode::Write).unwrap();
     assert!(store.read_only().unwrap().contains("read-only"), "{:?}", store.read_only());
     assert_eq!(found(&store, "alpha"), [run]);
     store_error(&append(&store, run, 5, vec![started("write", 2)]).unwrap_err(), &path);

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use stepwell::core::ports::Journal as _;
-use stepwell::store::{Mode, Store};
+use stepwell::core::ports::{Journal as _, Runs as _};
+use stepwell::store::{Mode, SqliteStore};
 
 use super::common::*;
 
@@ -29,12 +29,12 @@ fn log_of(path: &Path) -> PathBuf {
     path.with_file_name("stepwell.db-wal")
 }
 
-fn runs(store: &Store) -> usize {
+fn runs(store: &SqliteStore) -> usize {
     store.history(&looking_for("")).unwrap().len()
 }
 
 /// Damages the log of a killed process, and opens its store.
-fn damaged(index: bool, damage: impl FnOnce(&mut Vec<u8>)) -> (tempfile::TempDir, Vec<u8>, Store) {
+fn damaged(index: bool, damage: impl FnOnce(&mut Vec<u8>)) -> (tempfile::TempDir, Vec<u8>, SqliteStore) {
     let folder = tempfile::tempdir().unwrap();
     let path = killed(folder.path());
     let mut log = fs::read(log_of(&path)).unwrap();
@@ -43,7 +43,7 @@ fn damaged(index: bool, damage: impl FnOnce(&mut Vec<u8>)) -> (tempfile::TempDir
     if !index {
         fs::remove_file(path.with_file_name("stepwell.db-shm")).unwrap();
     }
-    let store = Store::open(&path, Mode::Write).unwrap();
+    let store = SqliteStore::open(&path, Mode::Write).unwrap();
     (folder, log, store)
 }
 
@@ -83,7 +83,7 @@ fn that_the_newest_changes_are_lost_is_said_and_the_log_is_kept() {
             // It is said once, and what is written from now on is found again.
             let run = write(&store, 99, "later");
             drop(store);
-            let again = Store::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
+            let again = SqliteStore::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
             assert_eq!((again.damage(), again.head(run).unwrap()), (None, 5), "{what}");
         }
     }
@@ -97,7 +97,7 @@ fn whoever_may_only_read_says_it_too() {
     let at = log.len() / PAGE / 2 * PAGE + 32;
     log.truncate(at);
     fs::write(log_of(&path), &log).unwrap();
-    let store = Store::open(&path, Mode::Read).unwrap();
+    let store = SqliteStore::open(&path, Mode::Read).unwrap();
     assert!(store.damage().unwrap().contains("damaged"));
     assert_eq!(fs::read(log_of(&path)).unwrap(), log, "who only reads changes nothing");
 }
@@ -131,13 +131,13 @@ fn a_log_that_others_write_meanwhile_or_have_begun_again_is_not_taken_for_damage
 fn a_log_that_others_take_away_when_they_close_is_not_taken_for_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stepwell.db");
-    drop(Store::open(&path, Mode::Write).unwrap());
+    drop(SqliteStore::open(&path, Mode::Write).unwrap());
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let path = &path;
             scope.spawn(move || {
                 for number in 0..25 {
-                    let store = Store::open(path, Mode::Write).unwrap();
+                    let store = SqliteStore::open(path, Mode::Write).unwrap();
                     assert_eq!(store.damage(), None);
                     write(&store, 1_000 + thread * 100 + number, "words");
                 }
@@ -145,5 +145,5 @@ fn a_log_that_others_take_away_when_they_close_is_not_taken_for_damaged() {
         }
     });
     assert!(!path.with_file_name("stepwell.db-wal.damaged").exists());
-    assert_eq!(runs(&Store::open(&path, Mode::Read).unwrap()), 50, "as many as a list has");
+    assert_eq!(runs(&SqliteStore::open(&path, Mode::Read).unwrap()), 50, "as many as a list has");
 }

@@ -9,10 +9,10 @@ use stepwell::core::deadline::Due;
 use stepwell::core::event::Event;
 use stepwell::core::id::RunId;
 use stepwell::core::pinned::Pinned;
-use stepwell::core::ports::{Append, HistoryQuery, Journal as _, RunRow, Stands, Writer};
+use stepwell::core::ports::{Append, HistoryQuery, Journal as _, RunRow, Runs as _, Stands, Writer};
 use stepwell::core::run::Run;
 use stepwell::core::step::OnTimeout;
-use stepwell::store::{Mode, Store};
+use stepwell::store::{Mode, SqliteStore};
 
 use super::common::*;
 
@@ -28,7 +28,7 @@ fn in_time() -> Pinned {
 }
 
 /// A run of it that waits for a review, written as an engine writes it.
-fn waits(store: &Store, number: u64) -> RunId {
+fn waits(store: &SqliteStore, number: u64) -> RunId {
     let (run, pinned) = (id(number), in_time());
     let mut created = created("poem", json!({"topic": "rain"}));
     created.definition = pinned.hash().unwrap();
@@ -37,7 +37,7 @@ fn waits(store: &Store, number: u64) -> RunId {
     run
 }
 
-fn append_in_time(store: &Store, run: RunId, events: Vec<Event>) {
+fn append_in_time(store: &SqliteStore, run: RunId, events: Vec<Event>) {
     let mut folded = Run::fold(run, &store.read(run, 0).unwrap()).unwrap();
     folded.learn(&in_time());
     let (after, at) = (folded.seq, time(10));
@@ -48,7 +48,7 @@ fn append_in_time(store: &Store, run: RunId, events: Vec<Event>) {
     store.append(&Append { run, after, writer, at, events, learn: Vec::new(), state: None, stands }).unwrap();
 }
 
-fn rows(store: &Store) -> Vec<RunRow> {
+fn rows(store: &SqliteStore) -> Vec<RunRow> {
     store.history(&HistoryQuery::default()).unwrap()
 }
 
@@ -103,7 +103,7 @@ fn a_store_of_the_version_before_says_deadlines_and_finds_runs_by_their_task_onc
     let path = test.path();
     drop(test.store);
     as_of_schema_1(&path);
-    let store = Store::open(&path, Mode::Write).unwrap();
+    let store = SqliteStore::open(&path, Mode::Write).unwrap();
     assert_eq!(rows(&store).iter().map(|row| row.due).collect::<Vec<_>>(), [Some(due()), None]);
     assert_eq!(found(&store, "stormy"), [waiting], "by the name of its task");
     assert_eq!(found(&store, "torm"), [waiting], "and by a piece of it");
@@ -132,7 +132,7 @@ fn a_run_of_the_version_before_that_cannot_be_read_hinders_no_other() {
     raw.execute_batch("DROP TRIGGER events_are_not_changed; UPDATE events SET body = '{' WHERE place = (2 << 24) + 1")
         .unwrap();
     drop(raw);
-    let store = Store::open(&path, Mode::Write).unwrap();
+    let store = SqliteStore::open(&path, Mode::Write).unwrap();
     let dues: Vec<_> = rows(&store).iter().map(|row| (row.run, row.due)).collect();
     assert!(dues.contains(&(waiting, Some(due()))) && dues.contains(&(broken, None)), "{dues:?}");
     assert_eq!(found(&store, "stormy"), [waiting]);
@@ -147,13 +147,13 @@ fn a_store_of_the_version_before_that_cannot_be_written_is_read() {
     let path = test.path();
     drop(test.store);
     as_of_schema_1(&path);
-    let store = Store::open(&path, Mode::Read).unwrap();
+    let store = SqliteStore::open(&path, Mode::Read).unwrap();
     let row = &rows(&store)[0];
     assert_eq!((row.run, row.waiting, row.due), (run, 1, None), "its definition says it, its row does not");
     assert_eq!(found(&store, "drops"), [run]);
     assert_eq!(store.read(run, 0).unwrap().len(), 4);
     // Another process brings it up to date meanwhile.
-    Store::open(&path, Mode::Write).unwrap();
+    SqliteStore::open(&path, Mode::Write).unwrap();
     assert_eq!(rows(&store)[0].run, run);
-    assert_eq!(rows(&Store::open(&path, Mode::Read).unwrap())[0].due, Some(due()));
+    assert_eq!(rows(&SqliteStore::open(&path, Mode::Read).unwrap())[0].due, Some(due()));
 }

@@ -1,80 +1,16 @@
 //! The list, the search and the index of the cache follow from the events alone.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::json;
-use stepwell::core::actor::Actor;
-use stepwell::core::event::{Event, InstructionScope, Measured, PauseReason};
-use stepwell::core::failure::{Failure, FailureClass};
-use stepwell::core::gate::{Answer, BudgetBody, Gate, GateBody, InputBody, ReviewBody};
-use stepwell::core::ports::{HistoryQuery, Journal as _};
+use stepwell::core::event::Event;
+use stepwell::core::ports::{HistoryQuery, Journal as _, Memory as _, Runs as _};
 use stepwell::core::run::Run;
-use stepwell::core::usage::{Budget, Usage};
-use stepwell::store::{Mode, Store};
+use stepwell::store::{Mode, SqliteStore};
 
 use super::common::*;
-
-const KEYS: [&str; 3] = ["plan", "write[0]", "write[1]"];
-
-fn event() -> impl Strategy<Value = Event> {
-    (0..KEYS.len(), 0..KEYS.len(), 1u32..3, 0u32..26, "[a-d]{2,4}").prop_map(|(at, other, attempt, which, word)| {
-        let key = key(KEYS[at]);
-        let by = Actor::named("ana");
-        let gate = |body| {
-            let allowed = vec![Answer::Accept];
-            Event::GateOpened(Gate { call: None, key: key.clone(), workflow: None, attempt, version: 1, body, allowed })
-        };
-        let output = Arc::new(json!({ "text": word }));
-        let fingerprint = fingerprint(KEYS[at]);
-        let error = Failure::new(FailureClass::Server, "it fell over");
-        let step = key.step().to_owned();
-        match which {
-            0 | 1 => started(KEYS[at], attempt),
-            2 | 3 => finished(KEYS[at], attempt, (*output).clone()),
-            4 => gate(GateBody::Review(ReviewBody::default())),
-            5 => gate(GateBody::Input(InputBody::Form { text: None, fields: Vec::new() })),
-            6 => {
-                let (spent, budget, next) = (Usage::default(), Budget::default(), Usage::default());
-                gate(GateBody::Budget(BudgetBody { spent, budget, next, fingerprint: None }))
-            }
-            7 => accepted(KEYS[at], attempt),
-            8 => Event::VersionEdited { key, attempt, version: 2, output, by },
-            9 => Event::AttemptRejected { key, attempt, instruction: word, scope: InstructionScope::Remaining, by },
-            10 => Event::CallAnswered { call: None, key, attempt, value: output, by },
-            11 => Event::CallSkipped { call: None, key, step, because: word, cause: None, by },
-            12 => Event::CallFailed { call: None, key, step, fingerprint, error, failed: Vec::new(), by },
-            13 => Event::CallStaled { key, fingerprint, because: Vec::new() },
-            14 => Event::CallMoved { key, from: KEYS[other].parse().unwrap(), attempt, version: 1, fingerprint },
-            15 => Event::CallRequested { call: None, key, by },
-            16 => Event::MessageAdded { text: word, by },
-            17 => Event::BudgetRaised { budget: Budget::default(), by },
-            18 => Event::RunWaiting {},
-            19 => Event::RunPaused { reason: PauseReason::ByYou },
-            20 => Event::RunCompleted { title: word.clone().into(), body: "done".into() },
-            21 => Event::RunFailed { key: Some(key), error },
-            22 => Event::AttemptCancelled {
-                key,
-                attempt,
-                partial: word.into(),
-                again: at == 0,
-                by,
-                measured: Measured::default(),
-            },
-            23 => Event::AttemptFailed {
-                key,
-                attempt,
-                error,
-                partial: word.into(),
-                retry_at: None,
-                measured: Measured::default(),
-            },
-            24 => Event::RunRenamed { title: word, by },
-            _ => Event::RunCancelled { by },
-        }
-    })
-}
+use super::random::event;
 
 /// Every projection, as text.
 fn projections(test: &TestStore) -> Vec<String> {
@@ -230,7 +166,7 @@ fn every_released_schema_is_opened_brought_up_to_date_and_replayed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stepwell.db");
         rusqlite::Connection::open(&path).unwrap().execute_batch(fixture).unwrap();
-        let store = Store::open(&path, Mode::Write).unwrap();
+        let store = SqliteStore::open(&path, Mode::Write).unwrap();
         let rows = store.history(&HistoryQuery::default()).unwrap();
         assert_eq!(rows.len(), 2, "schema {}", at + 1);
         for row in &rows {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::engine::private_folder;
+use crate::config::private_folder;
 use crate::tui::terminal::{self, Edited};
 
 /// Opens the person's editor on `text` and gives what was saved, however the editor ended.

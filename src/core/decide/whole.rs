@@ -241,3 +241,28 @@ pub fn set_budget(run: &Run, budget: Budget, before: Budget, by: &Actor) -> Vec<
 pub(super) fn raised(asked: &BudgetBody, budget: Budget) -> Budget {
     budget.over(asked.budget.kept_by(asked.needed()))
 }
+
+/// A fresh set of attempts for every call of the flow that failed. An action on a document is asked for again by itself:
+/// what it would change may be another version by now.
+///
+/// # Errors
+/// When the run was cancelled.
+pub fn retry_failed(run: &Run, who: &Actor) -> Result<Vec<Event>, Refusal> {
+    if run.status == Status::Cancelled {
+        return Err(Refusal::cancelled());
+    }
+    let failed = run.flow_calls().filter(|call| call.status == CallStatus::Failed);
+    Ok(failed.map(|call| Event::CallRequested { call: None, key: call.key.clone(), by: who.clone() }).collect())
+}
+
+/// The end of a run by a person's will.
+///
+/// # Errors
+/// When it is over already.
+pub fn cancel(run: &Run, who: &Actor) -> Result<Vec<Event>, Refusal> {
+    match run.status {
+        Status::Cancelled => Err(Refusal::new(ErrorCode::Over, "the run was cancelled already")),
+        Status::Completed => Err(Refusal::new(ErrorCode::Over, "the run is completed; there is nothing to cancel")),
+        _ => Ok(vec![Event::RunCancelled { by: who.clone() }]),
+    }
+}

@@ -167,7 +167,8 @@ impl AnyScreen {
             Self::Home(_) => Some(TICK),
             Self::Run(screen) => screen.ticks().then_some(TICK),
             Self::History(screen) => screen.ticks().then_some(calm),
-            Self::Form(_) | Self::Chat(_) | Self::Connect(_) => None,
+            Self::Chat(screen) => screen.ticks().then_some(TICK),
+            Self::Form(_) | Self::Connect(_) => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-use crate::engine::private_folder;
+use crate::config::private_folder;
 use crate::export::file::{self, Existing};
 
 const FILE: &str = "as-written";

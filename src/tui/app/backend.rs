@@ -17,15 +17,16 @@ use super::notices::Notices;
 use super::waiting::Waited;
 use super::watching::Watched;
 use super::{Connect, Find, ListServer, Open, Parts};
+use crate::app::follow::Follower;
 use crate::catalog::SearchPaths;
 use crate::core::decide::{Decision, newest_decision};
 use crate::core::event::{InstructionScope, PauseReason};
 use crate::core::id::RunId;
-use crate::core::ports::{Models, RunRow, Stamp};
+use crate::core::ports::{Models, Revision, RunRow};
 use crate::core::run::{Run, Status};
 use crate::core::settings::{Connection, Settings};
 use crate::core::undo::{Change as Undoable, PastDecision};
-use crate::engine::{Engine, Subscription};
+use crate::engine::Engine;
 use crate::tui::effect::{Change, Errand, Opening, Parent, Request, Ticket};
 use crate::tui::message::{Message, Ready, RunChange};
 
@@ -35,8 +36,8 @@ const TOLD_AGAIN: Duration = Duration::from_secs(1);
 /// What was made ready for the screen.
 pub struct Made {
     pub ready: Ready,
-    /// The run that it shows, with what is told of it from now on unless it is watched already.
-    pub run: Option<(Arc<Run>, Option<Subscription>)>,
+    /// The run that it shows, and what follows it from now on unless it is watched already.
+    pub run: Option<(Arc<Run>, Option<Follower>)>,
 }
 
 impl From<Ready> for Made {
@@ -73,13 +74,14 @@ pub struct Inner {
     roles: Box<dyn Fn() -> Vec<(String, Connection)> + Send + Sync>,
     connect: Connect,
     go_on: Box<dyn Fn(RunId) -> Result<(), String> + Send + Sync>,
+    say: Box<dyn Fn(&str) + Send + Sync>,
     open: Mutex<Option<Open>>,
     services: SetOnce<Result<Services, String>>,
     pub watched: Mutex<HashMap<RunId, Watched>>,
     /// The open runs as they were listed last.
     pub listed: Mutex<Vec<RunRow>>,
-    /// When the journal was written last as it was looked at for Home, and for the inbox.
-    stamps: Mutex<[Option<Stamp>; 2]>,
+    /// The state of the store that Home shows, and that the inbox does.
+    revisions: Mutex<[Option<Revision>; 2]>,
     pub waited: Mutex<Waited>,
     /// What the files of the definitions were like when they were looked at last.
     pub defined: Mutex<Option<u64>>,
@@ -123,11 +125,12 @@ impl Backend {
             roles: parts.roles,
             connect: parts.connect,
             go_on: parts.go_on,
+            say: parts.say,
             open: Mutex::new(Some(parts.open)),
             services: SetOnce::new(),
             watched: Mutex::default(),
             listed: Mutex::default(),
-            stamps: Mutex::default(),
+            revisions: Mutex::default(),
             waited: Mutex::default(),
             defined: Mutex::default(),
             changes,
@@ -257,6 +260,11 @@ impl Backend {
         (self.go_on)(run)
     }
 
+    /// Says something on the terminal, which is the person's again.
+    pub fn say(&self, text: &str) {
+        (self.say)(text);
+    }
+
     /// Does something; its outcome comes as a message.
     pub fn perform(&self, request: Request) {
         match request {
@@ -311,8 +319,8 @@ impl Backend {
             _ => return false,
         };
         let Some(engine) = self.engine() else { return false };
-        let now = engine.stamp();
-        let before = std::mem::replace(&mut self.stamps.lock().unwrap_or_else(PoisonError::into_inner)[list], now);
+        let now = engine.revision();
+        let before = std::mem::replace(&mut self.revisions.lock().unwrap_or_else(PoisonError::into_inner)[list], now);
         let goes = |row: &RunRow| row.status == Status::Running;
         now.is_some() && now == before && !self.listed.lock().unwrap_or_else(PoisonError::into_inner).iter().any(goes)
     }
@@ -340,7 +348,7 @@ impl Backend {
                 engine.message(run, crate::core::turn::WRITE_IT_ANYWAY).await.map_err(|error| error.to_string())?;
                 self.go_on(run).await?;
             }
-            Change::EditDocument { run, name, version, title, body } => {
+            Change::EditDocument { run, name, version, title, body, .. } => {
                 let written = engine.edit_document(run, &name, version, &title, &body).await;
                 // Where it was refused, something else counts than what the screen shows.
                 self.attend(run, false).await?;
@@ -453,9 +461,9 @@ impl Backend {
     /// is missed.
     async fn show(&self, ticket: Ticket, made: Made) -> Result<Option<Message>, String> {
         self.post(Message::Ready(ticket, made.ready)).await;
-        let Some((stands, subscription)) = made.run else { return Ok(None) };
-        if let Some(subscription) = subscription {
-            self.watch(Arc::clone(&stands), subscription).await?;
+        let Some((stands, follower)) = made.run else { return Ok(None) };
+        if let Some(follower) = follower {
+            self.watch(follower);
         }
         Ok(Some(Message::Run(stands)))
     }

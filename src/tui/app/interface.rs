@@ -196,10 +196,15 @@ impl Interface {
                 (Vec::new(), self.on_home())
             }
             Message::Answers(choice) => {
+                for screen in &mut self.stack {
+                    if let AnyScreen::Chat(chat) = screen {
+                        chat.answers(&choice.model);
+                    }
+                }
                 if let Some(home) = self.home() {
                     home.answers(choice);
                 }
-                (Vec::new(), self.on_home())
+                (Vec::new(), true)
             }
             Message::Connected(said) => (self.connected(said), true),
             Message::FormDraft { name, text } => (Vec::new(), self.form_draft(&name, &text)),

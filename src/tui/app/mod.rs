@@ -20,11 +20,12 @@ mod terminal_host;
 mod waiting;
 mod watching;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use self::backend::Backend;
@@ -38,6 +39,7 @@ use crate::catalog::SearchPaths;
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::ports::{BoxFuture, Models};
+use crate::core::run::Status;
 use crate::core::secret::Secret;
 use crate::core::settings::{self, Connection, Found, Settings, Trial};
 use crate::engine::Engine;
@@ -85,6 +87,8 @@ pub struct Parts {
     pub connect: Connect,
     /// Has a process of its own go on with a run.
     pub go_on: Box<dyn Fn(RunId) -> Result<(), String> + Send + Sync>,
+    /// Says something on the terminal once that is the person's again.
+    pub say: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 /// Why the interface could not be shown.
@@ -132,8 +136,10 @@ async fn show(parts: Parts, threads: Handle) -> Result<String, TuiError> {
     // The terminal is the person's again before anything is waited for, and Ctrl-C ends the wait.
     drop(host);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(TerminalError::from)?;
+    let leaving = leaving.unwrap_or(Leaving::Pause(PauseReason::HungUp));
+    let finished = if leaving == Leaving::GoOn { finish_answers(&backend, &mut interrupt).await } else { Vec::new() };
     let said = tokio::select! {
-        said = leave(&backend, leaving.unwrap_or(Leaving::Pause(PauseReason::HungUp))) => said,
+        said = leave(&backend, leaving, finished) => said,
         _ = interrupt.recv() => {
             if let Some(engine) = backend.engine() {
                 engine.abandon();
@@ -148,13 +154,76 @@ async fn show(parts: Parts, threads: Handle) -> Result<String, TuiError> {
     Ok(said)
 }
 
-/// Gives up the runs that are driven here, and says how to come back to them.
-async fn leave(backend: &Backend, leaving: Leaving) -> String {
+/// Waits for the answers of models that are under way in runs that another process is to go on with: begun again there, each
+/// would be waited for and paid once more. A signal ends the wait. Gives those runs, which are given up here then.
+async fn finish_answers(backend: &Backend, interrupt: &mut Signal) -> Vec<RunId> {
+    let Some(engine) = backend.engine() else { return Vec::new() };
+    // What was decided or typed last may begin one.
+    let _ = tokio::time::timeout(PAUSE_TIMEOUT, backend.settle()).await;
+    let answering: Vec<RunId> = engine.driven().into_iter().filter(|run| engine.is_answering(*run)).collect();
+    if answering.is_empty() {
+        return answering;
+    }
+    let titles: Vec<String> = answering.iter().map(|run| backend.title(*run)).collect();
+    backend.say(&format!(
+        "{}: the answer under way is finished first, then the run continues in the background. Ctrl-C does not wait: the \
+         answer is begun again there.",
+        titles.join(", ")
+    ));
+    for run in &answering {
+        engine.leave(*run, PauseReason::Left);
+    }
+    // An answer that has come is taken in before the run ends, waits or is given up.
+    let is_taken_in =
+        |run: RunId| !engine.driven().contains(&run) || engine.load(run).is_ok_and(|run| run.status != Status::Running);
+    let come = async {
+        while answering.iter().any(|run| engine.is_answering(*run) || !is_taken_in(*run)) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = come => {}
+        _ = interrupt.recv() => {}
+        () = ended() => {}
+    }
+    answering
+}
+
+/// Until the terminal is closed or the process is told to end.
+async fn ended() {
+    let signals = (signal(SignalKind::hangup()), signal(SignalKind::terminate()));
+    let (Ok(mut hang_up), Ok(mut terminate)) = signals else { return std::future::pending().await };
+    tokio::select! {
+        _ = hang_up.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// How a run rests whose answer has come; `None` where it has more to do.
+fn rests(engine: &Engine, run: RunId, title: &str) -> Option<String> {
+    let short = run.short();
+    match engine.load(run).ok()?.status {
+        Status::Completed => Some(format!("{title} is done: stepwell show {short}")),
+        Status::Failed => Some(format!("{title} failed: stepwell show {short}")),
+        Status::Waiting => Some(format!("{title} waits for you: stepwell resume {short}")),
+        Status::Cancelled => Some(format!("{title} was cancelled")),
+        Status::Running | Status::Paused => None,
+    }
+}
+
+/// Gives up the runs that are driven here, and says how to come back to them. `finished` are given up already, as soon as
+/// their answers have come.
+async fn leave(backend: &Backend, leaving: Leaving, finished: Vec<RunId>) -> String {
     let Some(engine) = backend.engine() else { return String::new() };
     // What was decided or typed last is kept before anything else.
     let _ = tokio::time::timeout(PAUSE_TIMEOUT, backend.settle()).await;
-    let driven = engine.driven();
-    let going: Vec<RunId> = driven.iter().copied().filter(|run| backend.is_under_way(*run)).collect();
+    // What waits or has ended with its answer stays as it is.
+    let rest = |run: &RunId| Some((*run, rests(&engine, *run, &backend.title(*run))?));
+    let resting: HashMap<RunId, String> = finished.iter().filter_map(rest).collect();
+    let others = engine.driven().into_iter().filter(|run| !finished.contains(run));
+    let driven: Vec<RunId> = others.chain(finished.iter().copied()).collect();
+    let goes = |run: &RunId| !resting.contains_key(run) && (finished.contains(run) || backend.is_under_way(*run));
+    let going: Vec<RunId> = driven.iter().copied().filter(goes).collect();
     let reason = match leaving {
         Leaving::Pause(reason) => reason,
         Leaving::GoOn => PauseReason::Left,
@@ -169,7 +238,9 @@ async fn leave(backend: &Backend, leaving: Leaving) -> String {
     let mut lines = Vec::new();
     let mut handed = Vec::new();
     for run in driven {
-        if !going.contains(&run) {
+        if let Some(rests) = resting.get(&run) {
+            lines.push(rests.clone());
+        } else if !going.contains(&run) {
             if backend.waits(run) {
                 lines.push(format!("{} waits for you: stepwell resume {}", backend.title(run), run.short()));
             }

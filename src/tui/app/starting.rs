@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::backend::{Backend, Made};
 use super::expense::expected;
+use crate::app::consent;
 use crate::catalog::Catalog;
 use crate::catalog::inputs::read_all;
 use crate::core::event::{Origin, OriginKind};
 use crate::core::form::{Field, FieldType};
-use crate::core::pinned::Pinned;
 use crate::core::ports::HistoryQuery;
 use crate::core::run::Run;
 use crate::core::secret::Secret;
@@ -84,7 +84,9 @@ impl Backend {
         let (backend, id) = (self.clone(), task.clone());
         let pinned = move || Catalog::load(&backend.search_paths).pin(&id).map_err(|error| error.to_string());
         let pinned = tokio::task::spawn_blocking(pinned).await.map_err(|error| error.to_string())??;
-        if let Some(choice) = self.to_be_agreed(&pinned).await? {
+        let models = &self.services().await?.models;
+        let needed = consent::needed(&**models, &pinned, None).await.map_err(|unknown| unknown.to_string())?;
+        if let Some(choice) = needed.into_iter().next() {
             let then = Box::new(Opening::Start { task, inputs, secrets, from });
             return Ok(Ready::Consent { choice, then }.into());
         }
@@ -122,18 +124,6 @@ impl Backend {
             })
             .await?;
         self.open_run(run).await
-    }
-
-    /// The first model of a definition that a person must agree to before it is asked.
-    async fn to_be_agreed(&self, pinned: &Pinned) -> Result<Option<crate::core::model::ModelChoice>, String> {
-        let models = &self.services().await?.models;
-        for name in pinned.models(None) {
-            let choice = models.choice(name.as_deref()).map_err(|failure| failure.message)?;
-            if choice.ask_first {
-                return Ok(Some(choice));
-            }
-        }
-        Ok(None)
     }
 }
 

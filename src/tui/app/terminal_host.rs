@@ -108,7 +108,7 @@ impl TerminalHost {
         let name = format!("text.{extension}");
         self.lend(|screen| {
             screen.lend(|| {
-                crate::engine::private_folder(&folder)?;
+                crate::config::private_folder(&folder)?;
                 terminal::edit(&editor, &folder, &name, text)
             })
         })

@@ -84,6 +84,8 @@ impl Compared {
         };
         canvas.frame.output = Extent { lines: lines.len(), height: inner.height.into() };
         canvas.lines(inner, &lines[self.scroll.top(canvas.frame.output)..]);
-        canvas.marker(area, &format!(" words: {added} added, {removed} removed "), theme.muted);
+        let words = format!("words: {added} added, {removed} removed");
+        let says: Vec<String> = std::iter::once(words).chain(self.scroll.hidden(canvas.frame.output)).collect();
+        canvas.marker(area, &says, theme.muted);
     }
 }

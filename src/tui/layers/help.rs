@@ -52,9 +52,6 @@ impl Help {
         let inner = canvas.pane(place, "What can be done here", true);
         canvas.frame.output = Extent { lines: lines.len(), height: inner.height.into() };
         canvas.lines(inner, &lines[self.scroll.top(canvas.frame.output)..]);
-        let below = self.scroll.below(canvas.frame.output);
-        if below > 0 {
-            canvas.marker(place, &format!(" {below} more ↓ "), accent);
-        }
+        canvas.marker(place, &self.scroll.hidden(canvas.frame.output), accent);
     }
 }

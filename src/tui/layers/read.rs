@@ -108,9 +108,6 @@ impl Reading {
         if let Some(find) = search {
             find.mark(text, canvas, inner, top);
         }
-        let below = self.scroll.below(canvas.frame.output);
-        if below > 0 {
-            canvas.marker(area, &format!(" {below} more ↓ "), theme.accent);
-        }
+        canvas.marker(area, &self.scroll.hidden(canvas.frame.output), theme.accent);
     }
 }

@@ -21,11 +21,11 @@ use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
+use crate::tui::documents;
 use crate::tui::failure_panel;
 use crate::tui::glance::Glance;
 use crate::tui::markdown::Document;
 use crate::tui::screens::run::content::described;
-use crate::tui::screens::run::documents;
 use crate::tui::screens::run::layer::Compare;
 use crate::tui::screens::run::rows::Progress;
 use crate::tui::screens::run_state;
@@ -84,6 +84,13 @@ impl Preview {
     pub fn which(&self) -> String {
         let page = Page { attempt: 0, version: self.version };
         self.written.as_ref().map(|written| documents::name(written, page)).unwrap_or_default()
+    }
+
+    /// The same where there is little room.
+    #[must_use]
+    pub fn which_short(&self) -> String {
+        let page = Page { attempt: 0, version: self.version };
+        self.written.as_ref().map(|written| documents::short_name(written, page)).unwrap_or_default()
     }
 
     /// Turns to an earlier or a later version of the result. False when there is none in that direction.
@@ -253,7 +260,7 @@ fn conversation(run: &Run) -> (String, Document) {
     if let Some(panel) = run.calls.values().next_back().and_then(failure) {
         return (String::new(), panel);
     }
-    let newest = run.messages.last();
+    let newest = run.messages.iter().rfind(|message| !message.text.is_empty());
     let who = match newest.map(|message| message.role) {
         Some(Role::User) => "You said",
         Some(_) => "It says",

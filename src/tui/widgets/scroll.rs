@@ -82,6 +82,13 @@ impl Scroll {
         extent.last_top() - self.top(extent)
     }
 
+    /// What a marker says of the lines that are not shown: how many lie below, then how many above.
+    #[must_use]
+    pub fn hidden(self, extent: Extent) -> Vec<String> {
+        let says = |(lines, arrow): (usize, &str)| (lines > 0).then(|| format!("{lines} more {arrow}"));
+        [(self.below(extent), "↓"), (self.top(extent), "↑")].into_iter().filter_map(says).collect()
+    }
+
     /// Scrolls. Whoever reaches the end by scrolling follows it again.
     pub fn by(&mut self, by: By, extent: Extent) {
         let page = isize::try_from(extent.height.saturating_sub(2).max(1)).unwrap_or(isize::MAX);

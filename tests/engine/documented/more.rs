@@ -9,7 +9,7 @@ use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::{Event, InstructionScope};
 use stepwell::core::gate::GateKind;
 use stepwell::core::model::Role;
-use stepwell::core::ports::{AttemptRequest, Journal as _};
+use stepwell::core::ports::AttemptRequest;
 use stepwell::core::run::Status;
 use stepwell::core::work::Work;
 use stepwell::engine::Update;

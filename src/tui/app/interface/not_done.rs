@@ -38,25 +38,22 @@ impl Interface {
                 }
             }
         }
-        let mut effects = Vec::new();
-        let kind = |run: RunId| self.runs.get(&run).map_or(TaskKind::Workflow, |run| run.kind);
-        if let Some((run, name, text)) = change.and_then(|change| kept_text(change, kind)) {
+        let (mut effects, _) = self.top_mut().update(Message::Failed(why));
+        if let Some((run, name, text)) = change.and_then(kept_text) {
+            // Where its text is now is added to why it was refused.
             self.draft(run, &name, &text);
             // It was forgotten when it was given.
             effects.push(Effect::Change(Change::KeepDraft { run, name, text: Some(text) }));
         }
-        effects.extend(self.top_mut().update(Message::Failed(why)).0);
         (effects, true)
     }
 }
 
-/// The text in what was not done, with its run and under the name of its draft; `kind` is the kind of a run.
-fn kept_text(change: Change, kind: impl Fn(RunId) -> TaskKind) -> Option<(RunId, String, String)> {
+/// The text that was typed in what was not done, with its run and under the name of its draft.
+fn kept_text(change: Change) -> Option<(RunId, String, String)> {
     match change {
         Change::Message(run, text) => Some((run, "message".to_owned(), text)),
-        Change::EditDocument { run, name, version, body, .. } => {
-            Some((run, drafts::of_document(kind(run), &name, version), body))
-        }
+        Change::EditDocument { run, body, draft, .. } => Some((run, draft?, body)),
         Change::WriteDocument(run, decision) => match decision.kind {
             DecisionKind::Edit { output: Value::String(text), .. } => {
                 Some((run, drafts::of_document(TaskKind::Instruct, RESULT, 0), text))

@@ -123,7 +123,12 @@ impl Interface {
         let run = self.runs.get(&id).filter(|known| known.seq > run.seq).map_or(run, Arc::clone);
         self.runs.insert(id, Arc::clone(&run));
         let page = if run.kind == TaskKind::Instruct {
-            AnyScreen::Chat(Box::new(ChatScreen::new(run, task)))
+            let mut chat = ChatScreen::new(run, task);
+            chat.update(Message::Tick(self.now));
+            if let Some(model) = self.home().and_then(|home| home.model()) {
+                chat.answers(model);
+            }
+            AnyScreen::Chat(Box::new(chat))
         } else {
             AnyScreen::Run(Box::new(RunScreen::new(run, task, self.now)))
         };
@@ -163,7 +168,7 @@ impl Interface {
 /// Asks whether a model may be used that was only found.
 fn consent(choice: &ModelChoice, then: Opening) -> Confirm {
     let ModelChoice { model, why, .. } = choice;
-    let provider = model.split('/').next().unwrap_or(model).to_owned();
+    let provider = choice.provider().to_owned();
     let lines = vec![
         format!("{model} would answer, because {why}."),
         "It was found, not configured. What you give and what it answers goes there.".to_owned(),

@@ -4,42 +4,85 @@ use super::notice::{self, About};
 use super::{ChatScreen, Focus};
 use crate::core::decide::{Decision, DecisionKind};
 use crate::core::document::{Document as Written, DocumentVersion, RESULT};
-use crate::core::task::Kind as TaskKind;
+use crate::tui::documents::{self, EditedDocument, says_found, unsaved_edits};
 use crate::tui::drafts;
 use crate::tui::effect::{Change, Effect};
 use crate::tui::layers::{Above, Ask, Kind, Then};
 use crate::tui::screens::run::layer::Compare;
+use crate::tui::screens::run::pages;
 use crate::tui::shown::{ContentId, Page, Subject};
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::find::Find;
 use crate::tui::widgets::scroll::Scroll;
-
-/// The document as it was when an edit of it began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Edited {
-    /// The version that the text was made from, 0 when there was none yet.
-    pub(super) from: u32,
-    /// The version that counted.
-    pub(super) over: u32,
-}
-
-impl Edited {
-    /// The name of its draft.
-    pub(super) fn draft(self) -> String {
-        drafts::of_document(TaskKind::Instruct, RESULT, self.from)
-    }
-}
 
 impl ChatScreen {
     pub(super) fn written(&self) -> Option<&Written> {
         self.run.documents.get(RESULT)
     }
 
+    /// The page that is shown: the one that the person has gone to, else the version that counts.
+    fn page(&self) -> Option<Page> {
+        let written = self.written()?;
+        let paged = self.paged.filter(|paged| written.version(paged.version).is_some());
+        Some(paged.unwrap_or_else(|| documents::current(written)))
+    }
+
+    /// Whether another version is shown than the one that counts.
+    pub(super) fn is_earlier(&self) -> bool {
+        self.written().is_some_and(|written| self.page() != Some(documents::current(written)))
+    }
+
     /// The version that is shown, and its number.
     pub(super) fn shown(&self) -> Option<(u32, &DocumentVersion)> {
-        let written = self.written()?;
-        let at = self.version.unwrap_or(usize::MAX).min(written.versions.len().checked_sub(1)?);
-        Some((u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1), written.versions.get(at)?))
+        let version = self.page()?.version;
+        Some((version, self.written()?.version(version)?))
+    }
+
+    /// What is said of the version that is shown: which of how many it is, then what else there is to know.
+    pub(super) fn says_version(&self, as_written: bool) -> Vec<String> {
+        let Some((written, page)) = self.written().zip(self.page()) else { return Vec::new() };
+        let mut says = vec![documents::which(written, page)];
+        let drafts = self.unsaved_edits();
+        if drafts == [page.version] {
+            says.push("draft".to_owned());
+        } else if !drafts.is_empty() {
+            let drafts: Vec<String> = drafts.iter().map(u32::to_string).collect();
+            says.push(format!("draft of {}", drafts.join(", ")));
+        }
+        says.extend(as_written.then(|| "as written".to_owned()));
+        says
+    }
+
+    /// Which version of how many is shown, where there is little room.
+    pub(super) fn short_version(&self) -> String {
+        let shown = self.written().zip(self.page());
+        shown.map(|(written, page)| documents::short_name(written, page)).unwrap_or_default()
+    }
+
+    /// The versions of which an edit was not saved.
+    pub(super) fn unsaved_edits(&self) -> Vec<u32> {
+        let mut versions = unsaved_edits(&self.drafts, RESULT);
+        if self.written().is_some() {
+            // What was begun before the model delivered opens with the first.
+            versions.iter_mut().for_each(|version| *version = (*version).max(1));
+            versions.dedup();
+        }
+        versions
+    }
+
+    /// A draft of the document was found, of whichever version: it is said how it is reached.
+    pub(super) fn found_edit(&mut self, name: &str) {
+        let of_result = drafts::document_of(name).filter(|(of, _)| *of == RESULT);
+        let Some((_, version)) = of_result.filter(|_| !matches!(self.focus, Focus::Edit(..))) else { return };
+        let shown = self.page().map_or(0, |page| page.version);
+        let version = if shown > 0 { version.max(1) } else { version };
+        let first = (!matches!(self.focus, Focus::Document)).then_some("Tab");
+        let says = says_found(version, shown, first, "e");
+        // Where the text is comes after why it was refused.
+        self.note = Some(match self.note.take() {
+            Some(why) if !why.ends_with(&says) => format!("{why} · {says}"),
+            _ => says,
+        });
     }
 
     /// What the shown text of the document is of.
@@ -50,19 +93,21 @@ impl ChatScreen {
     }
 
     pub(super) fn browse(&mut self, by: isize) {
-        let Some(count) = self.written().map(|written| written.versions.len()) else { return };
-        let at = self.version.unwrap_or(usize::MAX).min(count.saturating_sub(1)).saturating_add_signed(by);
-        self.version = (at + 1 < count).then_some(at);
+        let Some((written, from)) = self.written().zip(self.page()) else { return };
+        let to = documents::step(written, from, by);
+        if to == from {
+            self.note = Some(pages::end(by).to_owned());
+            return;
+        }
+        self.paged = Some(to).filter(|to| *to != documents::current(written));
         self.page = Scroll::at_start();
         self.show();
     }
 
-    /// Compares the shown version with the newest, else that with the one before.
+    /// Compares the shown version with the one that counts, else that with the one before.
     pub(super) fn compare(&self) -> Vec<Effect> {
-        let Some((written, (version, shown))) = self.written().zip(self.shown()) else { return Vec::new() };
-        let counts = written.current().map(|(number, _)| number);
-        let earlier = Some(Page { attempt: 0, version }).filter(|_| counts != Some(version));
-        let compare = Compare::of_document(written, earlier);
+        let Some((written, (_, shown))) = self.written().zip(self.shown()) else { return Vec::new() };
+        let compare = Compare::of_document(written, self.page().filter(|_| self.is_earlier()));
         let compared = compare.map(|compare| compare.over_the_screen(&shown.title.line()));
         compared.map(|compared| Above::effect(Kind::Compare(compared))).into_iter().collect()
     }
@@ -81,7 +126,7 @@ impl ChatScreen {
 
     /// Edits a version of the document that was seen elsewhere. False when there is none.
     pub fn edit_version(&mut self, version: u32) -> bool {
-        self.version = (version as usize).checked_sub(1);
+        self.paged = Some(Page { attempt: 0, version });
         self.show();
         self.edit();
         matches!(self.focus, Focus::Edit(..))
@@ -90,19 +135,35 @@ impl ChatScreen {
     /// Edits the version that is shown; where nothing was delivered yet, the person writes the first, beginning with what
     /// had arrived.
     pub(super) fn edit(&mut self) {
-        let over = self.written().and_then(Written::current).map_or(0, |(number, _)| number);
-        let (from, text) = match self.shown() {
-            Some((version, shown)) => (version, shown.body.data().to_owned()),
+        let text = match self.shown() {
+            Some((_, shown)) => shown.body.data().to_owned(),
             None if !self.may_be_written() => return,
             None if self.run.under_way() > 0 => {
                 self.note = Some("still answering: Esc in the conversation stops it".to_owned());
                 return;
             }
-            None => (0, notice::begun(&self.run).map(|begun| begun.data().to_owned()).unwrap_or_default()),
+            None => notice::begun(&self.run).map(|begun| begun.data().to_owned()).unwrap_or_default(),
         };
-        let edited = Edited { from, over };
-        let text = self.drafts.get(&edited.draft()).cloned().unwrap_or(text);
+        let edited = EditedDocument::new(&self.run, RESULT, self.page());
+        let text = self.draft_names(&edited).iter().find_map(|name| self.drafts.get(name)).cloned().unwrap_or(text);
         (self.search, self.focus) = (None, Focus::Edit(edited, Box::new(Editor::new(&text))));
+    }
+
+    /// The names under which a draft of that edit may be kept: its own, and for the first version that of a text that was
+    /// begun before there was one.
+    pub(super) fn draft_names(&self, edited: &EditedDocument) -> Vec<String> {
+        let first = drafts::of_document(self.run.kind, RESULT, 1);
+        let begun = (edited.draft() == first).then(|| drafts::of_document(self.run.kind, RESULT, 0));
+        std::iter::once(edited.draft().to_owned()).chain(begun).collect()
+    }
+
+    /// Forgets the drafts of an edit that is done with. Its own is forgotten in any case: it may be on its way to be kept.
+    pub(super) fn forget_draft(&mut self, edited: &EditedDocument) -> Vec<Effect> {
+        let run = self.run.id;
+        let names = self.draft_names(edited);
+        let own = |name: &String| name == edited.draft();
+        let done = names.into_iter().filter(|name| self.drafts.remove(name).is_some() || own(name));
+        done.map(|name| Effect::Change(Change::KeepDraft { run, name, text: None })).collect()
     }
 
     /// Keeps what was typed as a version. With `accept` the first version answers what the model still asked for.
@@ -110,13 +171,15 @@ impl ChatScreen {
         let Focus::Edit(edited, editor) = std::mem::replace(&mut self.focus, Focus::Document) else {
             return Vec::new();
         };
-        let name = edited.draft();
-        self.drafts.remove(&name);
-        let mut effects = match edited.over {
-            0 => self.write_first(editor.text(), accept),
-            over => self.write(over, editor.text()),
+        let forgets = self.forget_draft(&edited);
+        let mut effects = if edited.is_first() {
+            self.write_first(editor.text(), accept)
+        } else {
+            (self.paged, self.page) = (None, Scroll::at_start());
+            self.show();
+            vec![Effect::Change(edited.saved(&self.run, editor.text()))]
         };
-        effects.push(Effect::Change(Change::KeepDraft { run: self.run.id, name, text: None }));
+        effects.extend(forgets);
         effects
     }
 
@@ -133,17 +196,12 @@ impl ChatScreen {
         vec![Effect::Change(Change::WriteDocument(run, decision))]
     }
 
+    /// Takes the version that is shown.
     pub(super) fn restore(&mut self) -> Vec<Effect> {
-        let Some(body) = self.shown().map(|(_, shown)| shown.body.data().to_owned()) else { return Vec::new() };
-        let current = self.written().and_then(Written::current).map_or(0, |(number, _)| number);
-        self.write(current, body)
-    }
-
-    pub(super) fn write(&mut self, version: u32, body: String) -> Vec<Effect> {
-        let title = self.shown().map(|(_, shown)| shown.title.data().to_owned()).unwrap_or_default();
-        self.version = None;
+        let taking = self.page().and_then(|page| documents::taking(&self.run, RESULT, page.version));
+        (self.paged, self.page) = (None, Scroll::at_start());
         self.show();
-        vec![Effect::Change(Change::EditDocument { run: self.run.id, name: RESULT.to_owned(), version, title, body })]
+        taking.into_iter().collect()
     }
 
     /// Asks where the shown version is to be written to.

@@ -1,5 +1,6 @@
 //! A conversation of an instruct task: what was said on the left, the document with its versions on the right.
 
+mod answering;
 mod document;
 mod notice;
 mod recall;
@@ -9,6 +10,7 @@ mod view;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEventKind};
 use ratatui::layout::Position;
 
@@ -19,25 +21,28 @@ use crate::core::gate::{GateBody, GateKind, InputBody};
 use crate::core::key::Key;
 use crate::core::model::Delta;
 use crate::core::run::Run;
-use crate::core::task::{Body, Kind as TaskKind, Task};
+use crate::core::task::{Body, Task};
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
-use crate::tui::drafts::{self, Unsaved};
+use crate::tui::documents::EditedDocument;
+use crate::tui::drafts::Unsaved;
 use crate::tui::effect::{Change, Effect, Go, Opening, Purpose, Terminal};
 use crate::tui::failure_panel;
 use crate::tui::layers::ask::{WHAT_BUDGET, decision};
 use crate::tui::layers::{Above, Ask, Choose, Kind, Then, picks};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
-use crate::tui::shown::ShownGate;
+use crate::tui::shown::{Page, ShownGate};
 use crate::tui::situation::{Layer, Screen, Selected, Situation};
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::find::Find;
 use crate::tui::widgets::scroll::{By, Scroll};
-use document::Edited;
 use notice::{About, Notice};
 use recall::Recall;
 use transcript::Said;
+
+/// Shown until the first words of an answer have come.
+const SILENCE: &str = "waiting for the first words…";
 
 /// The draft of a message.
 const MESSAGE: &str = "message";
@@ -49,7 +54,7 @@ enum Focus {
     Conversation,
     Document,
     /// The document's body is edited.
-    Edit(Edited, Box<Editor>),
+    Edit(EditedDocument, Box<Editor>),
 }
 
 /// The model.
@@ -65,6 +70,11 @@ pub struct ChatScreen {
     said: Vec<Said>,
     /// What is being said: the call, the attempt, the text.
     live: Option<(Key, u32, Document)>,
+    /// What is shown until the first words of that have come.
+    silence: Document,
+    now: Option<DateTime<Utc>>,
+    /// The model that answers where nobody names another.
+    default_model: Option<String>,
     /// What is to be known of an answer that is none.
     notice: Option<Notice>,
     /// The model's thoughts are unfolded.
@@ -72,8 +82,8 @@ pub struct ChatScreen {
     input: Editor,
     recall: Recall,
     focus: Focus,
-    /// The version that is shown; `None`: the newest.
-    version: Option<usize>,
+    /// The version that the person has gone to; without one, the version that counts is shown.
+    paged: Option<Page>,
     /// The text of the shown version, laid out once.
     body: Document,
     /// The document is searched.
@@ -97,12 +107,15 @@ impl ChatScreen {
             drafts: HashMap::new(),
             said: Vec::new(),
             live: None,
+            silence: Document::new(&SILENCE.into()),
+            now: None,
+            default_model: None,
             notice: None,
             unfolded: false,
             input: Editor::default(),
             recall: Recall::default(),
             focus: Focus::Conversation,
-            version: None,
+            paged: None,
             body: Document::default(),
             search: None,
             zoom: false,
@@ -128,9 +141,7 @@ impl ChatScreen {
         let message = Some(self.input.text()).filter(|text| !text.trim().is_empty());
         let mut unsaved = vec![Unsaved::of_run(run, MESSAGE.to_owned(), message)];
         if let Focus::Edit(edited, editor) = &self.focus {
-            let written = self.written().and_then(|written| written.version(edited.from));
-            let text = Some(editor.text()).filter(|text| written.is_none_or(|written| written.body.data() != text));
-            unsaved.push(Unsaved::of_run(run, edited.draft(), text));
+            unsaved.push(edited.unsaved(&self.run, editor.text()));
         }
         unsaved
     }
@@ -162,7 +173,7 @@ impl ChatScreen {
             screen: Screen::Chat,
             layer,
             selected,
-            acceptable: self.shown().is_some_and(|(number, _)| (number as usize) < versions),
+            acceptable: self.is_earlier(),
             output: versions > 0,
             several: if layer == Layer::None { unfolds } else { versions > 1 },
             going: self.run.under_way() > 0,
@@ -187,6 +198,9 @@ impl ChatScreen {
     }
 
     fn refresh(&mut self) {
+        for (said, message) in self.said.iter_mut().zip(&self.run.messages) {
+            said.refresh(&self.run, message);
+        }
         for message in self.run.messages.iter().skip(self.said.len()) {
             self.said.push(Said::new(&self.run, message));
         }
@@ -245,7 +259,7 @@ impl ChatScreen {
                 let versions = |run: &Run| run.documents.get(RESULT).map_or(0, |written| written.versions.len());
                 if versions(&run) > versions(&self.run) {
                     // What was asked for has come, whatever was looked at before.
-                    (self.version, self.page) = (None, Scroll::at_start());
+                    (self.paged, self.page) = (None, Scroll::at_start());
                 }
                 self.run = run;
                 self.refresh();
@@ -279,19 +293,16 @@ impl ChatScreen {
                     **editor = Editor::new(&text);
                     return (Vec::new(), true);
                 }
-                let from = self.shown().map_or(0, |(version, _)| version);
-                let edit = name == drafts::of_document(TaskKind::Instruct, RESULT, from);
+                self.found_edit(&name);
                 self.drafts.insert(name, text);
-                if edit && !matches!(self.focus, Focus::Edit(..)) {
-                    self.note = Some("your unsaved edit of the document is here: Tab, then e".to_owned());
-                }
-                (Vec::new(), edit)
+                (Vec::new(), true)
             }
             Message::Model { run, key, model } if run == self.run.id => (self.by_model(key, model), true),
             Message::Failed(text) | Message::Done(text) => {
                 self.note = Some(text);
                 (Vec::new(), true)
             }
+            Message::Tick(now) => (Vec::new(), self.tick(now)),
             Message::Resize(..) => (Vec::new(), true),
             _ => (Vec::new(), false),
         }
@@ -402,7 +413,8 @@ impl ChatScreen {
         }
         if let Some(task) = text.trim().strip_prefix("/run ") {
             let task = task.trim().to_owned();
-            let last = self.said.last().map(|said| said.text.raw().clone()).unwrap_or_default();
+            let spoken = self.said.iter().rfind(|said| !said.text.is_empty());
+            let last = spoken.map(|said| said.text.raw().clone()).unwrap_or_default();
             let text = self.shown().map_or(last, |(_, version)| version.body.clone());
             self.input = Editor::default();
             return vec![Effect::Open(Opening::RunWith { task, text, from: self.run.id })];
@@ -468,19 +480,15 @@ impl ChatScreen {
     fn back(&mut self) -> Vec<Effect> {
         match std::mem::take(&mut self.focus) {
             Focus::Edit(edited, editor) => {
-                self.focus = Focus::Edit(edited, editor);
+                self.focus = Focus::Edit(edited.clone(), editor);
                 let unsaved = self.unsaved().pop();
                 self.focus = Focus::Document;
-                let Some(Unsaved { slot, text }) = unsaved else { return Vec::new() };
-                let name = edited.draft();
-                match &text {
-                    Some(text) => {
-                        self.note = Some("draft kept".to_owned());
-                        self.drafts.insert(name, text.clone());
-                    }
-                    None => drop(self.drafts.remove(&name)),
-                }
-                vec![Effect::Change(Unsaved { slot, text }.into())]
+                let Some(unsaved) = unsaved.filter(|unsaved| unsaved.text.is_some()) else {
+                    return self.forget_draft(&edited);
+                };
+                self.note = Some("draft kept".to_owned());
+                self.drafts.insert(edited.draft().to_owned(), unsaved.text.clone().unwrap_or_default());
+                vec![Effect::Change(unsaved.into())]
             }
             Focus::Document => {
                 // Out of the zoom first; the document keeps the focus then.

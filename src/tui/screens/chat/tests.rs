@@ -1,5 +1,7 @@
 //! A conversation as a person has it.
 
+mod documents;
+
 use serde_json::json;
 
 use super::*;
@@ -162,7 +164,7 @@ fn an_edit_that_could_not_be_kept_comes_back_into_an_editor_that_is_open_again_a
     let mut screen = open(delivered());
     let run = screen.run.id;
     press(&mut screen, &["Tab", "e", "!", "^s", "e"]);
-    let name = drafts::of_document(TaskKind::Instruct, RESULT, 2);
+    let name = "document 2".to_owned();
     screen.update(Message::Draft { run, name: name.clone(), text: "My own words.".to_owned() });
     assert!(screen.unsaved().iter().any(|unsaved| unsaved.text.as_deref() == Some("My own words.")));
     press(&mut screen, &["?"]);
@@ -442,4 +444,71 @@ fn a_document_is_searched_and_has_the_whole_screen() {
     press(&mut screen, &["Esc"]);
     assert!(look(&mut screen, (80, 24)).contains("Conversation"));
     assert_eq!(screen.situation().layer, Layer::Document);
+}
+
+#[test]
+fn an_answer_that_is_a_document_and_nothing_else_leaves_a_turn() {
+    let story = said(delivered(), "shorter").start("reply#2", 1, None);
+    let reply = json!({"turn": "deliver", "title": "", "body": "Friday, ten."});
+    let mut screen = open(story.finish("reply#2", 1, reply.clone()).accept("reply#2", 1));
+    let story = said(delivered(), "shorter").start("reply#2", 1, None).finish("reply#2", 1, reply);
+    let story = written(story.accept("reply#2", 1), 3, "Friday, ten.", "model");
+    screen.update(Message::Run(Arc::new(story.run)));
+    let picture = look(&mut screen, (120, 40));
+    assert!(picture.contains("model · wrote version 3"), "{picture}");
+    // One that also says something says both, also when the version came a moment later.
+    assert!(picture.contains("model · wrote version 1") && picture.contains("Here it is."), "{picture}");
+    // A version by hand is nobody's answer.
+    assert!(!picture.contains("wrote version 2"), "{picture}");
+}
+
+#[test]
+fn an_answer_that_was_stopped_says_so_wherever_it_is_in_the_conversation() {
+    let story = said(Story::new("ask", "Ask", Kind::Instruct), "why?").start("reply#0", 1, None);
+    let story = story.then(Event::AttemptCancelled {
+        key: "reply#0".parse().unwrap(),
+        attempt: 1,
+        partial: "Because".into(),
+        again: false,
+        by: "ana@host".into(),
+        measured: Measured::default(),
+    });
+    let picture = look(&mut open_with(&said(story, "go on"), Some(ask())), (80, 24));
+    assert!(picture.contains("model · stopped"), "{picture}");
+}
+
+#[test]
+fn while_a_slow_model_reads_its_name_a_clock_and_a_sign_of_life_are_shown() {
+    let story = said(Story::new("ask", "Ask", Kind::Instruct), "why?").start("reply#0", 1, None);
+    let began = story.run.updated_at;
+    let mut screen = open_with(&story, Some(ask()));
+    screen.answers("box/slow:135m");
+    assert!(screen.ticks(), "the clock goes on");
+    for (seconds, shown) in [(0, "answering… 0:00"), (12, "answering… 0:12"), (75, "answering… 1:15")] {
+        screen.update(Message::Tick(began + chrono::TimeDelta::seconds(seconds)));
+        let picture = look(&mut screen, (80, 24));
+        assert!(picture.contains(shown) && picture.contains("waiting for the first words…"), "{picture}");
+        assert!(picture.contains("box/slow:135m"), "{picture}");
+    }
+    let (run, key) = (screen.run.id, "reply#0".parse::<Key>().unwrap());
+    screen.update(Message::Delta { run, key, attempt: 1, delta: Delta::Text("Because".into()) });
+    let picture = look(&mut screen, (80, 24));
+    assert!(picture.contains("Because") && !picture.contains("waiting for the first"), "{picture}");
+    assert!(picture.contains("box/slow:135m") && picture.contains("answering…"), "{picture}");
+    // One that is asked by name is named, and what an earlier answer has used stays.
+    let more = said(delivered(), "shorter").start("reply#2", 1, None);
+    let picture = look(&mut open(more), (120, 40));
+    assert!(picture.contains("344 tok"), "{picture}");
+    let done = story.finish("reply#0", 1, json!({"turn": "say", "text": "Because."})).accept("reply#0", 1);
+    assert!(!open_with(&done, Some(ask())).ticks(), "nothing is drawn while nothing happens");
+}
+
+#[test]
+fn the_way_to_the_document_is_offered_once_there_is_one() {
+    let offers = |screen: &ChatScreen| commands::hints(&screen.situation()).iter().any(|hint| hint.id == Id::Document);
+    let mut screen = open_with(&asks(), Some(letter()));
+    assert!(!offers(&screen));
+    press(&mut screen, &["Tab"]);
+    assert_eq!(screen.situation().layer, Layer::Document, "who wants to write it gets there all the same");
+    assert!(offers(&open_with(&delivered(), Some(letter()))));
 }

@@ -18,6 +18,8 @@ use crate::tui::widgets::stacked::{self, Shown};
 pub(super) struct Said {
     pub(super) role: Role,
     pub(super) text: Document,
+    /// What there is to know of it: that it wrote a version of the document, or was stopped.
+    remark: Option<String>,
     /// What the answer has besides: what it is in short, and all of it.
     besides: Option<(String, Document)>,
 }
@@ -26,7 +28,12 @@ impl Said {
     pub(super) fn new(run: &Run, message: &ChatMessage) -> Self {
         let attempt = message.reply.as_ref().and_then(|(key, attempt)| run.call(key)?.attempt(*attempt));
         let besides = attempt.and_then(asides::of);
-        Self { role: message.role, text: Document::new(&message.text), besides }
+        Self { role: message.role, text: Document::new(&message.text), remark: message.remark(run), besides }
+    }
+
+    /// The version that an answer wrote is there a moment after what it says.
+    pub(super) fn refresh(&mut self, run: &Run, message: &ChatMessage) {
+        self.remark = message.remark(run);
     }
 
     /// Whether there are thoughts to be unfolded.
@@ -40,6 +47,8 @@ pub(super) struct Transcript<'a> {
     pub(super) said: &'a [Said],
     /// What is being said.
     pub(super) live: Option<&'a Document>,
+    /// What is shown while it has no words yet.
+    pub(super) silence: Option<&'a Document>,
     pub(super) notice: Option<&'a Notice>,
     /// What the model is called.
     pub(super) model: &'static str,
@@ -87,6 +96,7 @@ impl Transcript<'_> {
                 _ => (self.model, theme.muted),
             };
             let mut spans = vec![Span::styled(who, style)];
+            spans.extend(said.remark.iter().map(|remark| Span::styled(format!(" · {remark}"), theme.muted)));
             let mut texts = Vec::with_capacity(2);
             if let Some((short, all)) = &said.besides {
                 let sign = if self.unfolded { "▾" } else { "▸" };
@@ -99,8 +109,9 @@ impl Transcript<'_> {
             texts.push((&said.text, *theme));
             blocks.push(Block { who: Line::from(spans), texts });
         }
-        if let Some(live) = self.live {
-            blocks.push(Block { who: Line::styled(self.model, theme.muted), texts: vec![(live, *theme)] });
+        let silence = self.silence.map(|silence| (silence, muted));
+        if let Some(text) = self.live.map(|live| (live, *theme)).or(silence) {
+            blocks.push(Block { who: Line::styled(self.model, theme.muted), texts: vec![text] });
         }
         if let Some(notice) = self.notice {
             if !notice.arrived.is_empty() {

@@ -10,8 +10,7 @@ use crate::core::run::Status;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands::{self, Id};
-use crate::tui::screens::run::documents;
-use crate::tui::screens::{model_of, status_of};
+use crate::tui::screens::status_of;
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{dollars, thousands};
 use crate::tui::widgets::find::Find;
@@ -58,7 +57,7 @@ impl ChatScreen {
     fn header(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
         let mut facts = Vec::new();
-        facts.extend(self.run.calls.values().rev().find_map(|call| model_of(&call.newest()?.measured, theme)));
+        facts.extend(self.model(theme));
         if self.run.usage.tokens() > 0 {
             let about = if self.run.usage.estimated { "~" } else { "" };
             facts.push(Fact::new(format!("{about}{} tok", thousands(self.run.usage.tokens())), theme.muted, 2));
@@ -81,7 +80,7 @@ impl ChatScreen {
         let title = if canvas.as_written { "Conversation · as written" } else { "Conversation" };
         let inner = canvas.pane(area, title, focused);
         let line = inner.bottom() - INPUT - 1;
-        canvas.divide(area, line, self.turn());
+        canvas.divide(area, line, &self.turn());
         let input = Rect { x: inner.x + 1, y: line + 1, width: inner.width.saturating_sub(2), height: INPUT };
         self.input.paint(canvas, input, focused);
         let mut said = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: line - inner.y, ..inner };
@@ -97,10 +96,8 @@ impl ChatScreen {
             canvas.line(Rect { y: said.bottom(), height: 1, ..said }, &needs);
         }
         self.said(canvas, said);
-        let below = self.talk.below(canvas.frame.list);
-        if below > 0 {
-            canvas.marker(Rect { height: line - area.y + 1, ..area }, &format!(" {below} more ↓ "), theme.accent);
-        }
+        let frame = Rect { height: line - area.y + 1, ..area };
+        canvas.marker(frame, &self.talk.hidden(canvas.frame.list), theme.accent);
     }
 
     fn said(&self, canvas: &mut Canvas<'_>, area: Rect) {
@@ -109,7 +106,8 @@ impl ChatScreen {
         let demo = newest.is_some_and(|model| model.starts_with("demo"));
         let transcript = Transcript {
             said: &self.said,
-            live: self.live.as_ref().map(|(.., text)| text),
+            live: self.live.as_ref().map(|(.., text)| text).filter(|text| !text.is_empty()),
+            silence: self.is_silent().then_some(&self.silence),
             notice: self.notice.as_ref(),
             model: if demo { "demo" } else { "model" },
             unfolded: self.unfolded,
@@ -119,12 +117,12 @@ impl ChatScreen {
     }
 
     /// What is below the conversation: who speaks next.
-    fn turn(&self) -> &'static str {
+    fn turn(&self) -> String {
         let about = self.notice.as_ref().map(|notice| notice.about);
         match about {
-            _ if self.run.under_way() > 0 => "answering…",
-            Some(About::Retrying) => "waiting to try again…",
-            _ => "You",
+            _ if self.run.under_way() > 0 => self.says_answering(),
+            Some(About::Retrying) => "waiting to try again…".to_owned(),
+            _ => "You".to_owned(),
         }
     }
 
@@ -146,12 +144,12 @@ impl ChatScreen {
             return;
         }
         let look = canvas.look();
-        let Some((number, version)) = shown else {
+        if shown.is_none() {
             let key = commands::key_in(Id::Edit, &self.situation()).unwrap_or_default();
             let says = format!("It is not written yet. {key} writes it yourself.");
             canvas.lines(inner, &wrap_text(&says, theme.muted, inner.width.into()));
             return;
-        };
+        }
         let lines = self.body.height(inner.width, look);
         canvas.frame.output = Extent { lines, height: inner.height.into() };
         let top = self.page.top(canvas.frame.output);
@@ -159,9 +157,11 @@ impl ChatScreen {
         if let Some(find) = &self.search {
             find.mark(&self.body, canvas, inner, top);
         }
-        let all = self.written().map_or(0, |written| written.versions.len());
-        let by = documents::by(version);
-        let written = if look.as_written { "as written · " } else { "" };
-        canvas.marker(area, &format!(" {written}version {number} of {all} ({by}) "), theme.muted);
+        let mut says = self.says_version(look.as_written);
+        says.extend(self.page.hidden(canvas.frame.output));
+        if !Canvas::has_room(area, &says) {
+            says.splice(..1, [self.short_version()]);
+        }
+        canvas.marker(area, &says, theme.muted);
     }
 }

@@ -283,6 +283,10 @@ fn a_run_is_archived_with_one_key_and_deleted_only_from_its_actions() {
 
 /// A result of which the person wrote a second version.
 fn an_edited_result(row: &RunRow) -> Message {
+    an_edit_of_a_result(row, "My own lamps")
+}
+
+fn an_edit_of_a_result(row: &RunRow, mine: &str) -> Message {
     use crate::core::event::Event;
     let written = |version, body: &str, by: &str| Event::DocumentWritten {
         name: "result".into(),
@@ -296,7 +300,7 @@ fn an_edited_result(row: &RunRow) -> Message {
     let mut run = crate::tui::testing::Story::new("poem", "poem", TaskKind::Workflow)
         .then(written(1, "The model's lamps", "model"))
         .then(Event::RunCompleted { title: "The sea".into(), body: "The model's lamps".into() })
-        .then(written(2, "My own lamps", "ana@host"))
+        .then(written(2, mine, "ana@host"))
         .run;
     run.id = row.run;
     Message::Preview(std::sync::Arc::new(run))
@@ -337,6 +341,17 @@ fn the_preview_has_the_keys_of_every_text() {
     // Another run is shown as it is.
     press(&mut screen, &["Tab", "Down"]);
     assert!(!look(&mut screen, (80, 24)).contains("version 1 of 2"));
+}
+
+#[test]
+fn the_preview_says_which_version_it_shows_however_narrow_it_is() {
+    let mut screen = history();
+    screen.update(an_edit_of_a_result(&rows()[0], &"My lamps\n\n".repeat(60)));
+    for width in [76, 80, 90, 120] {
+        let picture = look(&mut screen, (width, 24));
+        assert!(picture.contains("2 of 2") && picture.contains("more ↓"), "{width}: {picture}");
+    }
+    assert!(look(&mut screen, (120, 24)).contains("version 2 of 2 (mine) · "));
 }
 
 #[test]

@@ -201,14 +201,13 @@ impl HistoryScreen {
             canvas.lines(text, &wrap(&pieces, text.width.min(PROSE).into()));
             canvas.frame.output = Extent { lines: 0, height: text.height.into() };
         }
-        let below = self.scroll.below(canvas.frame.output);
-        let which = self.preview.as_ref().map(Preview::which).unwrap_or_default();
         let found = self.preview.as_ref().map(|_| find.counts()).unwrap_or_default();
-        let more = if below > 0 { format!("{below} more ↓") } else { String::new() };
-        let says: Vec<String> = [which, found, more].into_iter().filter(|text| !text.is_empty()).collect();
-        if !says.is_empty() {
-            canvas.marker(area, &format!(" {} ", says.join(" · ")), theme.muted);
+        let mut says = vec![self.preview.as_ref().map(Preview::which).unwrap_or_default(), found];
+        says.extend(self.scroll.hidden(canvas.frame.output));
+        if !Canvas::has_room(area, &says) {
+            says[0] = self.preview.as_ref().map(Preview::which_short).unwrap_or_default();
         }
+        canvas.marker(area, &says, theme.muted);
     }
 
     /// What is known of a run, above what it has to show.

@@ -216,6 +216,12 @@ impl HomeScreen {
         self.refresh();
     }
 
+    /// The model that answers, once that is known.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_ref().map(|choice| choice.model.as_str())
+    }
+
     /// Which model answers, and why.
     pub fn answers(&mut self, model: ModelChoice) {
         self.refill(|home| home.model = Some(model));

@@ -167,10 +167,7 @@ impl HomeScreen {
             _ => &self.preview,
         };
         preview::paint(canvas, text, document, self.scroll);
-        let below = self.scroll.below(canvas.frame.output);
-        if below > 0 {
-            canvas.marker(area, &format!(" {below} more ↓ "), theme.muted);
-        }
+        canvas.marker(area, &self.scroll.hidden(canvas.frame.output), theme.muted);
     }
 
     /// What is known of a run, over what it has to show. Gives where that goes.

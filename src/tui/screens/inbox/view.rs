@@ -13,8 +13,8 @@ use crate::core::task::Kind;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands::{self, Id};
+use crate::tui::documents;
 use crate::tui::screens::run::content::{Body, problems};
-use crate::tui::screens::run::documents;
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{fit, width};
 use crate::tui::theme::Theme;
@@ -130,6 +130,7 @@ impl InboxScreen {
         let typing = self.search.as_ref().filter(|find| find.is_typing());
         let (title, lines) = self.below(typing.is_some(), &theme);
         let room = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(inner.height / 3);
+        let mut frame = area;
         if room > 0 {
             let line = inner.bottom() - room - 1;
             canvas.divide(area, line, title);
@@ -139,6 +140,7 @@ impl InboxScreen {
                 find.paint_line(canvas, Rect { height: 1, ..strip });
             }
             inner.height = line - inner.y;
+            frame.height = line - area.y + 1;
         }
         canvas.hit(inner, Hit::Output);
         self.content.is_painted(canvas, inner);
@@ -153,10 +155,7 @@ impl InboxScreen {
                 if let Some(find) = &self.search {
                     find.mark(document, canvas, inner, top);
                 }
-                let below = self.scroll.below(canvas.frame.output);
-                if below > 0 && room == 0 {
-                    canvas.marker(area, &format!(" {below} more ↓ "), theme.accent);
-                }
+                canvas.marker(frame, &self.scroll.hidden(canvas.frame.output), theme.accent);
             }
             Body::Says(text) => canvas.lines(inner, &wrap_text(text, theme.muted, inner.width.min(80).into())),
             Body::Live | Body::Empty => self.rest(canvas, inner),

@@ -51,15 +51,24 @@ pub fn badges(call: &Call, has_draft: bool, cells: usize) -> String {
         is_edited(call).then(|| "edited".to_owned()),
         (millis >= 1_000).then(|| worked(millis)),
     ];
-    let mut told = String::new();
-    for mark in all.into_iter().flatten() {
-        let gap = if told.is_empty() { " " } else { " · " };
-        if width(&told) + width(gap) + width(&mark) <= cells {
-            told.push_str(gap);
-            told.push_str(&mark);
+    joined(all.into_iter().flatten(), cells)
+}
+
+/// What the row of a document tells: that an edit of any of its versions was not saved.
+pub fn of_document(has_draft: bool, cells: usize) -> String {
+    joined(has_draft.then(|| "draft".to_owned()).into_iter(), cells)
+}
+
+fn joined(badges: impl Iterator<Item = String>, cells: usize) -> String {
+    let mut joined = String::new();
+    for badge in badges {
+        let gap = if joined.is_empty() { " " } else { " · " };
+        if width(&joined) + width(gap) + width(&badge) <= cells {
+            joined.push_str(gap);
+            joined.push_str(&badge);
         }
     }
-    told
+    joined
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use ratatui::layout::Rect;
 
-use super::documents::{self, stale};
+use super::documents::stale;
 use super::pages;
 use super::rows::{OutlineRow, RowId};
 use crate::core::call::{Attempt, Call, CallStatus, Ending};
@@ -22,7 +22,7 @@ use crate::tui::situation::{Behind, Screen};
 use crate::tui::text::{fit, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::stacked::Shown;
-use crate::tui::{asides, failure_panel};
+use crate::tui::{asides, documents, failure_panel};
 
 /// What is shown, and what it is of, so that it is made again only when that changed.
 #[derive(Debug, Default)]

@@ -4,24 +4,17 @@
 //! As with a call, the page that is shown without paging is the version that counts or, where the steps give another text
 //! than the one that was edited, the question about that. Any other is *earlier*, and what waits is then not on screen.
 
-use ratatui::text::{Line, Span};
-
 use super::layer::{Compare, Over};
 use super::pages::Paged;
 use super::rows::RowId;
 use super::{Note, RunScreen};
-use crate::core::decide::DecisionKind;
-use crate::core::document::{Document, DocumentVersion, RESULT};
+use crate::core::document::{Document, RESULT};
 use crate::core::gate::{Gate, GateBody};
 use crate::core::run::Run;
-use crate::core::task::Kind as TaskKind;
-use crate::tui::drafts;
+use crate::tui::documents::{EditedDocument, taking};
 use crate::tui::effect::{Change, Effect};
-use crate::tui::layers::ask::decision;
 use crate::tui::layers::{Above, Choose, Kind, picks};
-use crate::tui::shown::{Page, ShownGate};
-use crate::tui::text::width;
-use crate::tui::theme::Theme;
+use crate::tui::shown::Page;
 use crate::tui::widgets::editor::Editor;
 
 impl RowId {
@@ -40,85 +33,6 @@ impl RowId {
             Self::Group(_) | Self::Call(_) | Self::Step(_) => None,
         }
     }
-}
-
-/// The page that is shown without paging: the version that counts.
-pub fn current(document: &Document) -> Page {
-    Page { attempt: 0, version: document.current().map_or(0, |(number, _)| number) }
-}
-
-/// The page that many pages after `from`; the first and the last are the ends.
-pub fn step(document: &Document, from: Page, by: isize) -> Page {
-    let place = usize::try_from(from.version).unwrap_or(usize::MAX).saturating_add_signed(by);
-    let version = u32::try_from(place).unwrap_or(u32::MAX).clamp(1, document.count().max(1));
-    Page { version, ..from }
-}
-
-/// Which version of how many it is and whose: `version 2 of 3 (mine)`. Empty while there is one.
-pub fn name(document: &Document, page: Page) -> String {
-    match document.version(page.version) {
-        Some(version) if document.count() > 1 => {
-            format!("version {} of {} ({})", page.version, document.count(), by(version))
-        }
-        _ => String::new(),
-    }
-}
-
-/// The same where there is little room: `2 of 3`.
-pub fn short_name(document: &Document, page: Page) -> String {
-    if document.count() > 1 { format!("{} of {}", page.version, document.count()) } else { String::new() }
-}
-
-/// Whose text it is.
-pub fn by(version: &DocumentVersion) -> &str {
-    if version.by.is_person() { "mine" } else { version.by.as_str() }
-}
-
-/// What is said while another version is shown than the one that counts.
-pub fn says_earlier(document: &Document) -> String {
-    let counts = current(document).version;
-    match &document.gate {
-        Some(gate) => {
-            format!("a takes this one; version {counts} is yours, and the steps give version {}", gate.version)
-        }
-        None => format!("a takes this one; version {counts} is current"),
-    }
-}
-
-/// Every version in a line, the one that is shown marked; the oldest give way.
-pub fn versions(document: &Document, shown: u32, theme: &Theme, cells: u16) -> Option<Line<'static>> {
-    let counts = current(document).version;
-    let proposed = document.gate.as_ref().map(|gate| gate.version);
-    let of = |(number, version): (u32, &DocumentVersion)| {
-        let is = match number {
-            number if number == counts => ", current",
-            number if Some(number) == proposed => ", proposed",
-            _ => "",
-        };
-        let style = if number == shown { theme.accent } else { theme.muted };
-        Span::styled(format!("{number}  {}{is}    ", by(version)), style)
-    };
-    let mut each: Vec<Span<'static>> = (1..).zip(&document.versions).map(of).collect();
-    let all = each.len();
-    let room = usize::from(cells).saturating_sub(3);
-    while each.len() > 1 && each.iter().map(|span| width(&span.content)).sum::<usize>() > room {
-        each.remove(0);
-    }
-    let before = Span::styled(if each.len() < all { " … " } else { " " }, theme.muted);
-    (all > 1).then(|| Line::from([vec![before], each].concat()))
-}
-
-/// What takes a version of a document as the one that counts: the answer to what waits, where it is the text that the
-/// steps give; else it is written once more, because none is taken away. `None` when there is no such version.
-pub fn taking(run: &Run, name: &str, version: u32) -> Option<Effect> {
-    let document = run.documents.get(name)?;
-    if let Some(gate) = document.gate.as_ref().filter(|gate| gate.version == version) {
-        return Some(decision(&ShownGate::of(run, gate), DecisionKind::Again { model: None }));
-    }
-    let (counts, _) = document.current()?;
-    let taken = document.version(version)?;
-    let (title, body) = (taken.title.data().to_owned(), taken.body.data().to_owned());
-    Some(Effect::Change(Change::EditDocument { run: run.id, name: name.to_owned(), version: counts, title, body }))
 }
 
 /// What is said before an accepted call is reopened: of each document that the person has edited.
@@ -154,36 +68,6 @@ pub(super) fn stale(run: &Run, gate: &Gate) -> String {
          Yours:\n\n---\n\n{text}",
         gate.version
     )
-}
-
-/// A document that is edited, as it was when that began.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EditedDocument {
-    /// Its name.
-    name: String,
-    /// The version that counted.
-    over: u32,
-    /// The version that the text began with.
-    from: u32,
-}
-
-impl EditedDocument {
-    /// The name of its draft: it belongs to the version that it was made from.
-    pub(super) fn draft(&self) -> String {
-        drafts::of_document(TaskKind::Workflow, &self.name, self.from)
-    }
-
-    /// The version that it was made from.
-    pub(super) fn made_from<'a>(&self, run: &'a Run) -> Option<&'a DocumentVersion> {
-        run.documents.get(&self.name)?.version(self.from)
-    }
-
-    /// Above the editor.
-    pub(super) fn title(&self) -> String {
-        let name = if self.name == RESULT { "Result" } else { self.name.as_str() };
-        let from = if self.from == self.over { String::new() } else { format!(" from version {}", self.from) };
-        format!("{name} · editing{from}")
-    }
 }
 
 impl RunScreen {
@@ -251,16 +135,15 @@ impl RunScreen {
 
     pub(super) fn edit_document(&mut self) -> Vec<Effect> {
         let shown = self.content.earlier.map(|earlier| earlier.page);
-        let seen = self.document().and_then(|document| {
-            let (over, _) = document.current()?;
-            let from = shown.map_or(over, |page| page.version);
-            Some((EditedDocument { name: document.name.clone(), over, from }, document.version(from)?))
+        let edited = self.document().map(|document| EditedDocument::new(&self.run, &document.name, shown));
+        let text = edited.as_ref().and_then(|edited| {
+            let written = edited.made_from(&self.run)?.body.data();
+            Some(self.drafts.get(edited.draft()).map_or(written, String::as_str))
         });
-        let Some((edited, written)) = seen else {
+        let Some((edited, text)) = edited.zip(text) else {
             self.note = Some(Note::Failed("there is no text to edit yet".to_owned()));
             return Vec::new();
         };
-        let text = self.drafts.get(&edited.draft()).map_or(written.body.data(), String::as_str);
         let editor = Box::new(Editor::new(text));
         self.over = Over::Document { edited, editor };
         Vec::new()
@@ -268,15 +151,11 @@ impl RunScreen {
 
     pub(super) fn save_document(&mut self) -> Vec<Effect> {
         let Over::Document { edited, editor } = std::mem::take(&mut self.over) else { return Vec::new() };
-        let title = edited.made_from(&self.run).map(|version| version.title.data().to_owned()).unwrap_or_default();
-        let draft = edited.draft();
-        self.drafts.remove(&draft);
+        let (run, name) = (self.run.id, edited.draft().to_owned());
+        self.drafts.remove(&name);
         (self.reports, self.paged) = (true, None);
         self.show();
-        let (run, body) = (self.run.id, editor.text());
-        vec![
-            Effect::Change(Change::EditDocument { run, name: edited.name, version: edited.over, title, body }),
-            Effect::Change(Change::KeepDraft { run, name: draft, text: None }),
-        ]
+        let saved = edited.saved(&self.run, editor.text());
+        vec![Effect::Change(saved), Effect::Change(Change::KeepDraft { run, name, text: None })]
     }
 }

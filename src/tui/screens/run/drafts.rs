@@ -3,10 +3,13 @@
 use super::edit::Edited;
 use super::layer::Over;
 use super::retry;
-use super::{Note, RunScreen, documents};
+use super::{Note, RunScreen};
+use crate::core::document::RESULT;
 use crate::core::gate::GateKind;
+use crate::core::text::Untrusted;
 use crate::tui::commands::{Id, key_in};
 use crate::tui::diff::printed;
+use crate::tui::documents::says_found;
 use crate::tui::drafts::{self, Slot, Unsaved};
 use crate::tui::effect::Effect;
 use crate::tui::shown::Target;
@@ -27,9 +30,7 @@ impl RunScreen {
                 vec![of(edited.draft.clone(), Some(editor.text()).filter(|text| *text != before))]
             }
             Over::Document { edited, editor } => {
-                let written = edited.made_from(&self.run);
-                let text = Some(editor.text()).filter(|text| written.is_none_or(|seen| seen.body.data() != text));
-                vec![of(edited.draft(), text)]
+                vec![edited.unsaved(&self.run, editor.text())]
             }
             Over::Fields { edited, tree } => {
                 let changed = *tree.value() != *edited.before;
@@ -76,30 +77,57 @@ impl RunScreen {
             return true;
         }
         self.drafts.insert(name.to_owned(), text);
-        let document = self.document().filter(|document| document.gate.is_none());
-        if document.is_some_and(|document| {
-            name == drafts::of_document(self.run.kind, &document.name, documents::current(document).version)
-        }) {
-            self.note = Some(Note::Done(kept("edit", Id::Edit, Selected::Document)));
-            return true;
+        let says = self.says_of_document(name).or_else(|| self.says_of_call(name));
+        let found = says.is_some();
+        if let Some(says) = says {
+            // Where the text is comes after why it was refused.
+            self.note = Some(match self.note.take() {
+                Some(Note::Failed(why)) => Note::Failed(format!("{why} · {says}")),
+                _ => Note::Done(says),
+            });
         }
-        if let Some(gate) = self.content.gate.as_ref().filter(|gate| gate.draft().as_deref() == Some(name)) {
+        found
+    }
+
+    /// What is said of an edit of a document, of whichever version.
+    fn says_of_document(&self, draft: &str) -> Option<String> {
+        let (name, version) = drafts::document_of(draft)?;
+        let document = self.run.documents.get(name)?;
+        document.version(version)?;
+        let key = key_of(Id::Edit, Selected::Document);
+        if self.document().is_none_or(|selected| selected.name != name) {
+            let name = if name == RESULT { "the Result" } else { name };
+            let name = Untrusted::from(name).line().into_owned();
+            return Some(format!("your unsaved edit of {name} is here: go to its row, then {key}"));
+        }
+        let shown = self.content.id.as_ref().map_or(0, |id| id.version);
+        // What is asked about a document has to be answered before the version that counts is edited.
+        let asked = self.content.gate.is_some() && version == shown;
+        (!asked).then(|| says_found(version, shown, None, &key))
+    }
+
+    /// What is said of a text about the selected call.
+    fn says_of_call(&self, name: &str) -> Option<String> {
+        let gate = self.content.gate.as_ref()?;
+        if gate.draft().as_deref() == Some(name) {
             let (what, id) =
                 if gate.kind == GateKind::Approval { ("reason", Id::Deny) } else { ("result", Id::Worked) };
-            self.note = Some(Note::Done(kept(what, id, Selected::Gate(gate.kind))));
-            return true;
+            return Some(kept(what, id, Selected::Gate(gate.kind)));
         }
-        let Some(gate) = self.content.gate.as_ref().filter(|gate| gate.kind == GateKind::Review) else { return false };
+        let review = Selected::Gate(GateKind::Review);
         let edited = Edited::new(Target::Gate(gate.clone()), None);
-        let says = if name == edited.draft || name == edited.fields_draft() || name == edited.line_draft() {
-            kept("edit", Id::Edit, Selected::Gate(GateKind::Review))
+        if gate.kind != GateKind::Review {
+            None
+        } else if name == edited.draft || name == edited.fields_draft() || name == edited.line_draft() {
+            Some(kept("edit", Id::Edit, review))
+        } else if let Some(page) = edited.page_of(name) {
+            let (what, key) = (format!("edit of attempt {}", page.attempt), key_of(Id::Edit, review));
+            Some(format!("your unsaved {what} is here: ← to it, then {key}"))
         } else if name == retry::draft_name(&gate.key) {
-            kept("instruction", Id::Retry, Selected::Gate(GateKind::Review))
+            Some(kept("instruction", Id::Retry, review))
         } else {
-            return false;
-        };
-        self.note = Some(Note::Done(says));
-        true
+            None
+        }
     }
 }
 
@@ -126,7 +154,10 @@ impl RunScreen {
 
 /// Says that a text was found, and the key that opens it where that is selected.
 fn kept(what: &str, id: Id, selected: Selected) -> String {
+    format!("your unsaved {what} is here: {} opens it", key_of(id, selected))
+}
+
+fn key_of(id: Id, selected: Selected) -> String {
     let situation = Situation { screen: Screen::Run, selected, output: true, ..Situation::default() };
-    let key = key_in(id, &situation).unwrap_or_default();
-    format!("your unsaved {what} is here: {key} opens it")
+    key_in(id, &situation).unwrap_or_default()
 }

@@ -52,6 +52,12 @@ impl Edited {
         }
     }
 
+    /// The earlier page from which the edit that has that draft was made, if it is one of the same attempt.
+    pub(super) fn page_of(&self, draft: &str) -> Option<Page> {
+        let (attempt, version) = draft.strip_prefix(&self.draft)?.strip_prefix(" from ")?.split_once('.')?;
+        Some(Page { attempt: attempt.parse().ok()?, version: version.parse().ok()? })
+    }
+
     /// The name of what was typed for fields of the tree and not put in.
     pub(super) fn fields_draft(&self) -> String {
         format!("fields of {}", self.draft)

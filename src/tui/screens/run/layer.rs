@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::content::described;
-use super::documents::EditedDocument;
 use super::edit::Edited;
 use super::retry::Retry;
 use crate::core::actor::Actor;
@@ -18,6 +17,7 @@ use crate::core::text::Untrusted;
 use crate::core::work::Work;
 use crate::tui::asides;
 use crate::tui::diff::{Comparison, printed};
+use crate::tui::documents::EditedDocument;
 use crate::tui::layers::Compared;
 use crate::tui::markdown::Document;
 use crate::tui::shown::{Page, ShownGate, Target};

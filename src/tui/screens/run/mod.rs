@@ -6,7 +6,7 @@
 pub(in crate::tui) mod badges;
 pub(super) mod content;
 pub(super) mod decide;
-pub(in crate::tui) mod documents;
+mod documents;
 mod drafts;
 mod edit;
 pub(super) mod layer;
@@ -33,6 +33,7 @@ use crate::core::run::{Run, Status};
 use crate::core::task::Task;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::FrameInfo;
+use crate::tui::drafts::{document_of, is_about};
 use crate::tui::failure_panel;
 use crate::tui::markdown::Document;
 use crate::tui::screens::form::FormScreen;
@@ -309,10 +310,16 @@ impl RunScreen {
         }
     }
 
-    /// Whether a text about a call was begun and not saved.
-    fn has_draft(&self, key: &Key) -> bool {
-        let about = [format!("edit {key} "), format!("retry {key}")];
-        self.drafts.iter().any(|(name, text)| !text.is_empty() && about.iter().any(|about| name.starts_with(about)))
+    /// Whether a text about a row was begun and not given.
+    fn has_draft(&self, row: &RowId) -> bool {
+        let mut begun = self.drafts.iter().filter(|(_, text)| !text.is_empty()).map(|(name, _)| name);
+        match row {
+            RowId::Call(key) => begun.any(|name| is_about(name, key)),
+            RowId::Result | RowId::Document(_) => {
+                begun.any(|name| document_of(name).map(|(of, _)| of) == row.document())
+            }
+            RowId::Group(_) | RowId::Step(_) => false,
+        }
     }
 
     fn selected_row(&self) -> Option<&OutlineRow> {

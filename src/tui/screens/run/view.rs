@@ -8,7 +8,7 @@ use super::content::{Body, problems};
 use super::edit::Edited;
 use super::layer::Over;
 use super::rows::{OutlineRow, RowId};
-use super::{Note, Pane, RunScreen, badges, documents};
+use super::{Note, Pane, RunScreen, badges};
 use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
 use crate::core::document::Document as Written;
 use crate::core::gate::GateKind;
@@ -16,6 +16,7 @@ use crate::core::text::Untrusted;
 use crate::export;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands::{self, Hint, Id};
+use crate::tui::documents;
 use crate::tui::markdown::Document;
 use crate::tui::screens::{model_of, status_of};
 use crate::tui::situation::Situation;
@@ -129,8 +130,12 @@ impl RunScreen {
             RowId::Call(key) if count.is_empty() => self.run.call(key),
             _ => None,
         };
-        let told = call.map(|call| badges::badges(call, self.has_draft(&call.key), usize::from(cells) / 2));
-        let count = told.unwrap_or(count);
+        let (draft, most) = (self.has_draft(&row.id), usize::from(cells) / 2);
+        let badges = match call {
+            Some(call) => Some(badges::badges(call, draft, most)),
+            None => row.id.document().map(|_| badges::of_document(draft, most)),
+        };
+        let count = badges.unwrap_or(count);
         let room = usize::from(cells).saturating_sub(indent.len() + 4 + width(&count));
         let title = fit(&row.title, room).into_owned();
         let blank = room.saturating_sub(width(&title));
@@ -203,12 +208,15 @@ impl RunScreen {
         if width(&long) <= cells { long } else { self.content.heading(&with(Some("demo")), cells) }
     }
 
-    /// The marker of a text that is not followed.
+    /// The marker of a text of which not all is on screen.
     fn more(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let below = self.scroll.below(canvas.frame.output);
-        if matches!(self.over, Over::None) && below > 0 {
-            canvas.marker(area, &format!(" {below} more ↓ "), canvas.theme.accent);
-        }
+        let scroll = match &self.over {
+            Over::Edit { .. } | Over::Document { .. } | Over::Fields { .. } => return,
+            Over::Compare(compare) => compare.scroll,
+            Over::Prompt { scroll, .. } => *scroll,
+            Over::None | Over::Filter | Over::Retry(_) | Over::Ask { .. } | Over::Confirm { .. } => self.scroll,
+        };
+        canvas.marker(area, &scroll.hidden(canvas.frame.output), canvas.theme.accent);
     }
 
     /// What fills the output's place.
@@ -330,7 +338,9 @@ impl RunScreen {
         let earlier = self.content.earlier.map(|_| documents::says_earlier(document));
         let earlier = earlier.map(|says| Line::styled(format!(" {says}"), theme.waiting));
         let shown = self.content.id.as_ref().map_or(0, |id| id.version);
-        earlier.into_iter().chain(documents::versions(document, shown, theme, cells)).collect()
+        let unsaved = documents::unsaved_edits(&self.drafts, &document.name);
+        let versions = documents::versions(document, shown, &unsaved, theme, cells);
+        earlier.into_iter().chain(versions).collect()
     }
 
     /// The line that is typed beneath the output, over its place.

@@ -263,3 +263,45 @@ fn the_description_of_a_server_is_there_again_until_its_model_has_answered() {
     assert_eq!(kept(&orders), [("form :models server".to_owned(), None)]);
     assert!(look(&mut interface).contains("server/tiny answers"));
 }
+
+/// What is asked for when an edit is saved, and then refused: what the screen shows of it.
+fn refused(mut interface: Interface, keys: &[&str]) -> (Vec<(String, Option<String>)>, String) {
+    press(&mut interface, keys);
+    let orders = tell(&mut interface, Message::Key(key("^s")));
+    let request = orders.into_iter().find_map(|order| match order {
+        Order::Backend(request @ Request::Change(Change::EditDocument { .. })) => Some(Box::new(request)),
+        _ => None,
+    });
+    let why = "version 2 was seen, but version 3 counts now".to_owned();
+    let orders = tell(&mut interface, Message::NotDone { request: request.unwrap(), why });
+    (kept(&orders), look(&mut interface))
+}
+
+#[test]
+fn an_edit_of_a_document_that_was_refused_is_kept_under_the_version_that_it_was_made_from() {
+    // Each with the version that counts as it was seen, and an earlier one.
+    for (interface, keys, name, at) in [
+        (chat(2), &["Tab", "Left", "e", "x"][..], "document 1", "of version 1 is here: ← to it, then e"),
+        (on(edited_result()), &["Left", "e", "x"][..], "result 1", "of version 1 is here: ← to it, then e"),
+        (chat(2), &["Tab", "e", "x"][..], "document 2", "is here: e opens it"),
+        (on(edited_result()), &["e", "x"][..], "result 2", "is here: e opens it"),
+    ] {
+        let (drafts, shown) = refused(interface, keys);
+        assert!(matches!(&drafts[..], [(kept, Some(text))] if kept == name && text.starts_with('x')), "{drafts:?}");
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        let says = format!("version 2 was seen, but version 3 counts now · your unsaved edit {at}");
+        assert!(shown.contains(&says), "{name}: {shown}");
+    }
+}
+
+#[test]
+fn a_version_that_could_not_be_taken_is_no_draft() {
+    for (mut interface, keys) in [(chat(2), &["Tab", "Left"][..]), (on(edited_result()), &["Left"][..])] {
+        press(&mut interface, keys);
+        let orders = tell(&mut interface, Message::Key(key("a")));
+        let [Order::Backend(request)] = &orders[..] else { panic!("{orders:?}") };
+        let why = "version 2 was seen, but version 3 counts now".to_owned();
+        let orders = tell(&mut interface, Message::NotDone { request: Box::new(request.clone()), why });
+        assert_eq!(kept(&orders), [], "it is there as it was");
+    }
+}

@@ -363,12 +363,12 @@ impl World {
                     }
                 }
             }
-            Request::Change(Change::EditDocument { run, name, version, title, body }) => {
+            Request::Change(Change::EditDocument { run, name, version, title, body, draft }) => {
                 let at = self.at(run);
                 match edit_document(&self.runs[at].run, &name, version, &title, &body, &"ana@host".into()) {
                     Ok(events) => events.into_iter().for_each(|event| self.kept(at, event)),
                     Err(why) => {
-                        let request = Change::EditDocument { run, name, version, title, body };
+                        let request = Change::EditDocument { run, name, version, title, body, draft };
                         let request = Box::new(Request::Change(request));
                         self.on_its_way.push_back(Message::NotDone { request, why: why.to_string() });
                     }

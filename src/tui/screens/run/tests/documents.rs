@@ -196,3 +196,26 @@ fn an_unsaved_edit_of_a_result_is_offered_when_the_person_is_back() {
     press(&mut screen, &["e"]);
     assert!(look(&mut screen, (80, 24)).contains("▮alf an edit"));
 }
+
+#[test]
+fn an_unsaved_edit_of_an_earlier_version_or_another_document_is_said_and_its_row_says_draft() {
+    let mut screen = open(with_notes());
+    let run = screen.run().id;
+    let found = |screen: &mut RunScreen, name: &str| {
+        screen.update(Message::Draft { run, name: name.to_owned(), text: "half an edit".to_owned() });
+        look(screen, (80, 24))
+    };
+    let picture = found(&mut screen, "result 1");
+    assert!(picture.contains("your unsaved edit of version 1 is here: ← to it, then e"), "{picture}");
+    assert!(picture.contains("1  model, draft"), "{picture}");
+    let row = picture.lines().find(|line| line.contains("✓ The sea") || line.contains("✓ Result")).unwrap().to_owned();
+    assert!(row.contains("draft"), "{picture}");
+    press(&mut screen, &["Left", "e"]);
+    assert!(look(&mut screen, (80, 24)).contains("▮alf an edit"));
+    press(&mut screen, &["^s"]);
+    assert!(!look(&mut screen, (80, 24)).contains("draft"), "it is done with");
+    let picture = found(&mut screen, "document 2 notes");
+    assert!(picture.contains("your unsaved edit of notes is here: go to its row, then e"), "{picture}");
+    let row = picture.lines().find(|line| line.contains("notes") && line.contains('│')).unwrap().to_owned();
+    assert!(row.contains("draft"), "{picture}");
+}

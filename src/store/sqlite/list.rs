@@ -7,7 +7,6 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 use super::error::StoreError;
 use super::journal::nanos;
 use super::rowid::RowidRange;
-use super::searchable;
 use crate::core::deadline::Due;
 use crate::core::decide::Offspring;
 use crate::core::event::Event;
@@ -17,6 +16,7 @@ use crate::core::run::{Run, Status};
 use crate::core::step::OnTimeout;
 use crate::core::task::Kind;
 use crate::core::text::Untrusted;
+use crate::store::searchable;
 
 /// Whether the newest event of a run says that it was archived: any other event has brought it back. Of an event the body
 /// begins with its type, and one that brings a run back says so before it says who.

@@ -1,11 +1,13 @@
-//! Runs in a list, and what is looked for in it.
+//! Runs as they are found: by a part of the id, in a list, by what they said.
 
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::JournalError;
 use crate::core::deadline::Due;
+use crate::core::decide::Offspring;
 use crate::core::id::RunId;
 use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
@@ -85,4 +87,38 @@ pub struct HistoryQuery {
     pub limit: usize,
     /// Leave out so many of the first.
     pub offset: usize,
+}
+
+/// Names a state of a store. Two that are equal mean that nothing was written in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revision(pub u128);
+
+/// Finding runs. What is found follows from the events and from what was said of the run with them ([`super::Stands`]).
+pub trait Runs: Send + Sync {
+    /// The runs whose id begins or ends with `fragment` (see [`crate::core::id::id_fragment`]), newest first, two at most;
+    /// the newest of all for `None`.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn find(&self, fragment: Option<&str>) -> Result<Vec<RunId>, JournalError>;
+
+    /// Runs, the one that changed last first; of those that changed at the same time, the one that was created last.
+    ///
+    /// All words of [`HistoryQuery::text`] have to be in one event's texts, in any order, without regard to case and
+    /// accents; the last may be the beginning of a word. Where no event of any run has them so, they are looked for inside
+    /// of words; so are scripts without spaces, and words that begin or end with a sign (`C++`), always.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    fn history(&self, query: &HistoryQuery) -> Result<Vec<RunRow>, JournalError>;
+
+    /// The runs that were made from a run, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be used or there is no such run.
+    fn made_from(&self, run: RunId) -> Result<Vec<Offspring>, JournalError>;
+
+    /// The state of the store, for much less than it costs to list its runs: another one once any process has written
+    /// anything. `None` when that cannot be known now.
+    fn revision(&self) -> Option<Revision>;
 }

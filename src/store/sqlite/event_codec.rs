@@ -12,12 +12,10 @@ use super::rowid::{RowidRange, seq_of};
 use crate::core::event::{Event, Recorded};
 use crate::core::event_json;
 use crate::core::id::RunId;
+use crate::store::nesting;
 
 /// Texts of at least so many bytes become blobs.
 const LARGE: usize = 4 * 1024;
-
-/// A value that is nested deeper than this could not be read back on every thread's stack.
-const DEEPEST: usize = 512;
 
 /// A large text and the JSON pointer to its place.
 struct LargeText {
@@ -28,9 +26,7 @@ struct LargeText {
 /// Writes one event under `rowid`.
 pub(super) fn insert(tx: &Connection, rowid: i64, at: i64, event: &Event) -> Result<(), StoreError> {
     let mut json = serde_json::to_string(event)?;
-    if nests_too_deep(&json) {
-        return Err(StoreError::TooLarge(format!("a value that is nested more than {DEEPEST} deep is not kept")));
-    }
+    nesting::check(&json).map_err(StoreError::TooLarge)?;
     let mut parts = Vec::new();
     if json.len() >= LARGE {
         let mut value = event_json::read(&json)?;
@@ -127,26 +123,4 @@ fn take_out(value: &mut Value, pointer: &mut String, parts: &mut Vec<LargeText>)
         }
         _ => {}
     }
-}
-
-fn nests_too_deep(json: &str) -> bool {
-    // Few bodies have so many brackets at all.
-    if json.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() <= DEEPEST {
-        return false;
-    }
-    let (mut depth, mut deepest, mut quoted, mut escaped) = (0usize, 0usize, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'{' | b'[' if !quoted => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest > DEEPEST
 }

@@ -11,18 +11,18 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params, para
 use serde_json::Value;
 
 use super::error::StoreError;
+use super::event_codec;
 use super::journal::{fold, nanos};
 use super::list::{self, Filter};
 use super::rowid::{RowidRange, rowid, run_of};
-use super::snippet::{is_exact, snippet, without_spaces};
-use super::{event_codec, searchable};
 use crate::core::event::{Event, Recorded};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
 use crate::core::ports::{HistoryQuery, RunRow};
 use crate::core::run::Status;
 use crate::core::text::Untrusted;
-use crate::core::work::Work;
+use crate::store::searchable;
+use crate::store::snippet::{self, snippet};
 
 /// Events that one transaction indexes at most, so that nobody waits long for it.
 const BATCH: i64 = 256;
@@ -35,12 +35,6 @@ pub(super) const BATCHES: usize = 64;
 
 /// Trigrams that a piece of one or two characters is looked for in.
 const TERMS: usize = 64;
-
-/// Bytes of what a person types that are looked for.
-const LONGEST: usize = 1_024;
-
-/// Words of it.
-const PIECES: usize = 32;
 
 /// Texts that have the trigrams and yet not what is looked for; after so many the search gives up.
 const MISLEADING: usize = 2_000;
@@ -139,11 +133,9 @@ fn add_names(tx: &Connection, most: i64) -> Result<bool, StoreError> {
 
 fn index(tx: &Connection, n: i64, recorded: &Recorded) -> Result<(), StoreError> {
     let rowid = rowid(n, recorded.seq)?;
-    if let Event::AttemptStarted(started) = &recorded.event
-        && started.work.as_deref().is_none_or(|work| matches!(work, Work::Prompt(_) | Work::Transform { .. }))
-    {
+    if let Some(fingerprint) = searchable::cacheable(&recorded.event) {
         tx.prepare_cached("INSERT OR IGNORE INTO tried (fingerprint, place) VALUES (?1, ?2)")?
-            .execute(params![short(&started.fingerprint), rowid])?;
+            .execute(params![short(fingerprint), rowid])?;
     }
     let mut text = said(tx, &recorded.event)?;
     if !text.is_empty() {
@@ -155,18 +147,12 @@ fn index(tx: &Connection, n: i64, recorded: &Recorded) -> Result<(), StoreError>
     Ok(())
 }
 
-/// What an event says, as far as it is searched: a run is found by its task, too.
+/// What an event says, as far as it is searched.
 fn said(db: &Connection, event: &Event) -> Result<String, StoreError> {
-    let mut text = searchable::searched(event);
-    if let Event::RunCreated(created) = event {
-        let mut name =
-            db.prepare_cached("SELECT json_extract(body, '$.task.name') FROM definitions WHERE hash = ?1")?;
-        let name: Option<Option<String>> =
-            name.query_row([created.definition.as_str()], |row| row.get(0)).optional()?;
-        searchable::add(&mut text, &created.task);
-        searchable::add(&mut text, &name.flatten().unwrap_or_default());
-    }
-    Ok(text)
+    let Event::RunCreated(created) = event else { return Ok(searchable::said(event, None)) };
+    let mut name = db.prepare_cached("SELECT json_extract(body, '$.task.name') FROM definitions WHERE hash = ?1")?;
+    let name: Option<Option<String>> = name.query_row([created.definition.as_str()], |row| row.get(0)).optional()?;
+    Ok(searchable::said(event, name.flatten().as_deref()))
 }
 
 /// Takes a run out of every index.
@@ -187,9 +173,9 @@ pub(super) fn forget(tx: &Connection, n: i64) -> Result<(), StoreError> {
 
 /// Runs whose texts hold what the query looks for, the one that changed last first.
 pub(super) fn history(db: &Connection, query: &HistoryQuery) -> Result<Vec<RunRow>, StoreError> {
-    let text = query.text[..query.text.floor_char_boundary(LONGEST)].replace('\0', " ");
-    let wanted: Vec<&str> = text.split_whitespace().take(PIECES).collect();
-    if !wanted.iter().any(|piece| without_spaces(piece) || is_exact(piece))
+    let text = snippet::looked_for(&query.text);
+    let wanted = snippet::pieces(&text);
+    if !wanted.iter().any(|piece| snippet::is_within_words(piece))
         && let Some(expression) = words(db, &wanted)?
     {
         let rowids = db.prepare_cached("SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC")?;

@@ -8,12 +8,12 @@ use chrono::DateTime;
 use serde_json::{Value, json};
 
 use super::open::Migration;
-use super::{Mode, PATIENCE, Store, lock, open};
+use super::{Mode, PATIENCE, SqliteStore, lock, open};
 use crate::core::code::ErrorCode;
 use crate::core::event::{Created, Event};
 use crate::core::id::RunId;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{Append, HistoryQuery, Journal as _, JournalError, Stands, Writer};
+use crate::core::ports::{Append, HistoryQuery, Journal as _, JournalError, Memory as _, Runs as _, Stands, Writer};
 use crate::core::run::Status;
 use crate::core::task::{Body, Instruct, Kind, Task};
 
@@ -56,7 +56,7 @@ fn created() -> Created {
 }
 
 /// Lets the file grow to so many pages and no further, as a full disk would.
-fn limit_pages(store: &Store, pages: u32) {
+fn limit_pages(store: &SqliteStore, pages: u32) {
     let writer = lock(store.writer.as_ref().unwrap());
     writer.as_ref().unwrap().query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
 }
@@ -64,7 +64,7 @@ fn limit_pages(store: &Store, pages: u32) {
 #[test]
 fn a_full_disk_loses_only_what_was_not_confirmed() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
+    let store = SqliteStore::open(&folder.path().join("stepwell.db"), Mode::Write).unwrap();
     let run = RunId::new(1, [1; 10]);
     let created = created();
     store.create(run, DateTime::UNIX_EPOCH, &created, &[], &pinned()).unwrap();
@@ -94,7 +94,7 @@ fn a_full_disk_loses_only_what_was_not_confirmed() {
 fn a_store_that_is_closed_leaves_no_log_beside_it_whoever_still_holds_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stepwell.db");
-    let store = Arc::new(Store::open(&path, Mode::Write).unwrap());
+    let store = Arc::new(SqliteStore::open(&path, Mode::Write).unwrap());
     let (run, held) = (RunId::new(1, [1; 10]), Arc::clone(&store));
     store.create(run, DateTime::UNIX_EPOCH, &created(), &[], &pinned()).unwrap();
     let log = folder.path().join("stepwell.db-wal");
@@ -103,7 +103,7 @@ fn a_store_that_is_closed_leaves_no_log_beside_it_whoever_still_holds_it() {
     assert!(!log.exists(), "all of it is in the file");
     assert_eq!(held.head(run).unwrap_err().code(), ErrorCode::Store);
     assert_eq!(held.update_lesson(1, None).unwrap_err().code(), ErrorCode::Store);
-    assert_eq!(Store::open(&path, Mode::Write).unwrap().head(run).unwrap(), 1);
+    assert_eq!(SqliteStore::open(&path, Mode::Write).unwrap().head(run).unwrap(), 1);
 }
 
 /// Every released schema, and one more.
@@ -113,14 +113,14 @@ const NEXT: open::Migrations = &[
     Migration { sql: "CREATE TABLE marks (run INTEGER PRIMARY KEY) STRICT;", lacking: None, to_read: "" },
 ];
 
-fn next(path: &Path) -> Result<Store, JournalError> {
-    Store::open_as(path, Mode::Write, PATIENCE, NEXT)
+fn next(path: &Path) -> Result<SqliteStore, JournalError> {
+    SqliteStore::open_as(path, Mode::Write, PATIENCE, NEXT)
 }
 
 /// A store of the newest release in `folder`, with some runs.
 fn released(folder: &Path, runs: u64) -> PathBuf {
     let path = folder.join("stepwell.db");
-    let store = Store::open(&path, Mode::Write).unwrap();
+    let store = SqliteStore::open(&path, Mode::Write).unwrap();
     assert_eq!(store.copy(), None);
     for number in 0..runs {
         store.create(RunId::new(number, [1; 10]), DateTime::UNIX_EPOCH, &created(), &[], &pinned()).unwrap();
@@ -147,12 +147,12 @@ fn a_store_is_copied_beside_itself_before_it_is_brought_to_a_newer_schema_and_on
     let path = released(folder.path(), 3);
     let copy = folder.path().join("stepwell.db.0002");
     // What is still in the log is copied too: this one is not closed.
-    let open = Store::open(&path, Mode::Write).unwrap();
+    let open = SqliteStore::open(&path, Mode::Write).unwrap();
     open.create(RunId::new(9, [1; 10]), DateTime::UNIX_EPOCH, &created(), &[], &pinned()).unwrap();
     assert_eq!(next(&path).unwrap().copy(), Some(&*copy));
     assert_eq!((schema(&path), schema(&copy)), (3, 2));
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
-    let before = Store::open(&copy, Mode::Read).unwrap();
+    let before = SqliteStore::open(&copy, Mode::Read).unwrap();
     let after = next(&path).unwrap();
     let all = HistoryQuery::default();
     assert_eq!(before.history(&all).unwrap(), after.history(&all).unwrap());
@@ -161,7 +161,7 @@ fn a_store_is_copied_beside_itself_before_it_is_brought_to_a_newer_schema_and_on
     assert_eq!(after.copy(), None, "it is of that schema already");
     assert_eq!(names(folder.path()), ["stepwell.db", "stepwell.db.0002"]);
     // The release says so and touches nothing.
-    assert_eq!(Store::open(&path, Mode::Write).err().unwrap().code(), ErrorCode::Newer);
+    assert_eq!(SqliteStore::open(&path, Mode::Write).err().unwrap().code(), ErrorCode::Newer);
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_copy_that_does_not_fit_on_the_disk_leaves_the_store_as_it_was() {
     let path = released(folder.path(), 200);
     // No file of the inner test grows beyond 64 KiB: this one is larger already, its copy would have to be.
     assert!(std::fs::metadata(&path).unwrap().len() > 128 * 1024);
-    let script = "trap '' XFSZ; ulimit -f 128; exec \"$0\" --ignored --exact store::tests::within_a_small_disk";
+    let script = "trap '' XFSZ; ulimit -f 128; exec \"$0\" --ignored --exact store::sqlite::tests::within_a_small_disk";
     let inner = std::process::Command::new("sh")
         .args(["-c", script])
         .arg(std::env::current_exe().unwrap())
@@ -198,7 +198,7 @@ fn a_copy_that_does_not_fit_on_the_disk_leaves_the_store_as_it_was() {
     assert!(String::from_utf8_lossy(&inner.stdout).contains("1 passed"), "{inner:?}");
     assert_eq!(schema(&path), 2);
     assert_eq!(names(folder.path()), ["stepwell.db"]);
-    assert_eq!(Store::open(&path, Mode::Read).unwrap().history(&HistoryQuery::default()).unwrap().len(), 50);
+    assert_eq!(SqliteStore::open(&path, Mode::Read).unwrap().history(&HistoryQuery::default()).unwrap().len(), 50);
     // Once there is room, it goes through.
     assert!(next(&path).unwrap().copy().is_some());
 }

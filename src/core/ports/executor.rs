@@ -1,0 +1,135 @@
+//! Performing attempts.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{BoxFuture, Spool};
+use crate::core::event::Measured;
+use crate::core::failure::Failure;
+use crate::core::form::WrittenForm;
+use crate::core::id::RunId;
+use crate::core::kept_files::KeptFiles;
+use crate::core::key::Key;
+use crate::core::model::{Asker, DeltaSink};
+use crate::core::secret::SecretRef;
+use crate::core::step::Timespan;
+use crate::core::text::Untrusted;
+use crate::core::usage::Usage;
+use crate::core::work::Work;
+
+/// One attempt to be performed.
+#[derive(Clone, Debug)]
+pub struct AttemptRequest {
+    /// The run.
+    pub run: RunId,
+    /// The call.
+    pub key: Key,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// What to do; instructions are in its messages already.
+    pub work: Arc<Work>,
+    /// The time that it may take; `None`: no limit but the providers' own.
+    pub timeout: Option<std::time::Duration>,
+    /// The step's `max_delay`: a server that asks to wait longer is not waited for.
+    pub longest_wait: Option<Timespan>,
+    /// Who asks, for the demo model.
+    pub asker: Asker,
+    /// The folder in which the run was started.
+    pub cwd: PathBuf,
+    /// The files of the definition that declares the step, where the work names one of them.
+    pub files: KeptFiles,
+    /// The run's nonce, which marks its secrets.
+    pub nonce: String,
+    /// The secret inputs of the run: name and reference.
+    pub secrets: Vec<(String, SecretRef)>,
+}
+
+/// A form that a command asks for in the middle of its work: the fields as [`crate::core::form::Field`]s in JSON.
+pub type AskSink = Arc<dyn Fn(WrittenForm) -> BoxFuture<'static, Value> + Send + Sync>;
+
+/// Whether an attempt that has used so much may send another request that is expected to use so much; if so, both are
+/// reserved for it.
+pub type MaySpend = Arc<dyn Fn(Usage, Usage) -> bool + Send + Sync>;
+
+/// What an attempt is performed with.
+#[derive(Clone)]
+pub struct AttemptContext {
+    /// Where partial text and progress go.
+    pub deltas: DeltaSink,
+    /// Cancelled when the attempt is to be broken off; it must then end within 200 ms (a command within 2.2 s).
+    pub cancel: CancellationToken,
+    /// Asks the person in the middle of the work.
+    pub ask: AskSink,
+    /// Where the full text of a large output may be put.
+    pub spool: Arc<dyn Spool>,
+    /// Asked before every request of a model but the first.
+    pub may_spend: MaySpend,
+    /// Told the id of a process that leads a group of its own and has been started for the attempt.
+    pub began: Arc<dyn Fn(u32) + Send + Sync>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AttemptOutcome {
+    /// It has an output.
+    Done {
+        /// The output.
+        output: Value,
+        /// What the schema does not allow of it; then a person decides.
+        problem: Option<String>,
+        /// What it took (`ms` is the engine's to fill in).
+        measured: Measured,
+    },
+    /// It has none.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// The text that had arrived.
+        partial: Untrusted,
+        /// It may have had its effect all the same: it began, and its end is not known.
+        in_doubt: bool,
+        /// What it took.
+        measured: Measured,
+    },
+    /// It was broken off as asked.
+    Cancelled {
+        /// The text that had arrived.
+        partial: Untrusted,
+        /// It may have had its effect all the same.
+        in_doubt: bool,
+        /// What it took.
+        measured: Measured,
+    },
+}
+
+/// Performs attempts: the `steps` module.
+pub trait Executor: Send + Sync {
+    /// Performs one attempt to its end. It never panics and always answers.
+    fn execute(&self, request: AttemptRequest, context: AttemptContext) -> BoxFuture<'static, AttemptOutcome>;
+
+    /// What performing this work is expected to use, to be reserved from a budget; zero where nothing is known.
+    fn estimate(&self, work: &Work) -> Usage;
+
+    /// What an attempt at this work used whose outcome is lost, as far as can be told from what had arrived of it: an
+    /// estimate, marked as one.
+    fn spent(&self, _work: &Work, _partial: &Untrusted) -> Usage {
+        Usage::default()
+    }
+
+    /// The provider whose limit of parallel requests this work counts against, and that limit.
+    fn lane(&self, work: &Work) -> Option<(String, usize)>;
+
+    /// A person asks for something again: what was not even tried because the same had been refused before is tried.
+    fn ask_again(&self) {}
+
+    /// Whether a model of that name can be asked at all.
+    ///
+    /// # Errors
+    /// When no such role or provider is configured: what was asked for and what there is.
+    fn knows_model(&self, _name: &str) -> Result<(), Failure> {
+        Ok(())
+    }
+}

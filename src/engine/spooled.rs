@@ -1,0 +1,34 @@
+//! The names under which what is on its way into the journal is spooled. They are read by later versions.
+
+use crate::core::fingerprint::Fingerprint;
+use crate::core::key::Key;
+
+/// The text of an attempt, as far as it has arrived.
+pub fn partial(key: &Key, attempt: u32) -> String {
+    format!("{key}.{attempt}.partial")
+}
+
+/// How an attempt ended, while the store cannot take it.
+pub fn outcome(key: &Key, attempt: u32) -> String {
+    format!("{key}.{attempt}.outcome")
+}
+
+/// The program that an attempt has started.
+pub fn program(key: &Key, attempt: u32) -> String {
+    format!("{key}.{attempt}.program")
+}
+
+/// Whether that is the name of a program's note.
+pub fn is_program(name: &str) -> bool {
+    name.ends_with(".program")
+}
+
+/// An unsaved text, while the store cannot take it.
+pub fn draft(name: &str) -> String {
+    format!("{}.draft", &Fingerprint::of_bytes(name.as_bytes()).as_str()[..16])
+}
+
+/// Whether that is the name of an unsaved text.
+pub fn is_draft(name: &str) -> bool {
+    name.ends_with(".draft")
+}
