@@ -53,6 +53,7 @@ use crate::core::actor::Actor;
 use crate::core::code::ErrorCode;
 use crate::core::decide::{self, Decision, DecisionKind, Refusal};
 use crate::core::event::{Event, InstructionScope, PauseReason};
+use crate::core::fingerprint::Fingerprint;
 use crate::core::form::WrittenForm;
 use crate::core::gate::{Gate, GateBody, GateKind, SecretBody};
 use crate::core::id::{RunId, id_fragment};

@@ -8,7 +8,7 @@ use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::{Event, PauseReason};
 use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
-use stepwell::core::ports::{Journal as _, JournalError};
+use stepwell::core::ports::JournalError;
 use stepwell::core::run::Status;
 use stepwell::engine::{Start, StopReason, Update};
 
