@@ -19,6 +19,7 @@ use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::task::Task;
+use crate::core::text::counted;
 use crate::core::usage::Budget;
 use crate::engine::{Fork, Start};
 use crate::export::wire;
@@ -184,7 +185,7 @@ pub async fn fork(app: &App, args: ForkArgs) -> Result<Exit, Problem> {
         engine.set_budget(run, budget).await?;
     }
     let head = engine.load(run)?;
-    let reused = out::counted(head.calls.len(), "call");
+    let reused = counted(head.calls.len(), "call");
     let session = in_session(head.session.as_deref());
     out::say(&format!("forked run {} from {} at {at}, reusing {reused}{session}", run.short(), old.id.short()));
     // What was taken over is its start; only what is new is told.

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::args::{DirArg, NewKind};
 use super::line::{forget_typed, read_line};
-use super::out::counted;
 use super::problem::{Exit, Problem};
 use super::{App, out};
 use crate::catalog::scaffold::{self, Origin};
@@ -15,7 +14,7 @@ use crate::catalog::trust::{Trust, TrustStore};
 use crate::catalog::{Catalog, Checked};
 use crate::core::code::ErrorCode;
 use crate::core::task::Kind;
-use crate::core::text::visible;
+use crate::core::text::{counted, visible};
 use crate::export::wire;
 
 /// `tasks`.

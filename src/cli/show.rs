@@ -9,7 +9,7 @@ use super::{App, files, out, waits};
 use crate::core::aside::{Aside, AsideKind};
 use crate::core::id::RunId;
 use crate::core::run::{NEWER, Run, Status};
-use crate::core::text::{output_text, visible};
+use crate::core::text::{counted, output_text, visible};
 use crate::engine::Engine;
 use crate::export::{self, ExportScope, Format, wire};
 
@@ -73,7 +73,7 @@ fn render(run: &Run) -> String {
     for call in run.calls.values() {
         let attempts =
             if call.attempts.len() > 1 { format!(", attempt {}", call.attempts.len()) } else { String::new() };
-        let model = call.newest().and_then(|attempt| attempt.measured.model_in_full());
+        let model = call.shown_attempt().and_then(|attempt| attempt.measured.model_in_full());
         let model = model.map(|model| format!(" · {}", labelled(&model))).unwrap_or_default();
         text.put(format_args!("\n-- {} ({}{attempts}){model}\n", call.key, call.status.name().replace('_', " ")));
         for attempt in &call.attempts {
@@ -118,7 +118,8 @@ fn beside(attempt: u32, aside: &Aside<'_>) -> String {
     let heading = aside.heading();
     let heading = heading.line();
     if aside.kind == AsideKind::Thoughts {
-        return format!("attempt {attempt}: {heading} are {} words (--json shows them)", aside.words());
+        let words = counted(aside.words(), "word");
+        return format!("attempt {attempt}: {heading} are {words} (--json shows them)");
     }
     let shown = aside.text.block();
     let lines: Vec<String> = shown.trim_end().lines().map(|line| format!("    {line}")).collect();

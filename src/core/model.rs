@@ -102,6 +102,8 @@ pub const LONGEST_WAIT: Timespan = Timespan(60_000);
 /// What arrives while an attempt is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delta {
+    /// This model, `PROVIDER/MODEL`, is asked from now on: the first of an attempt, or one that it falls back to.
+    Asks(String),
     /// More text.
     Text(Untrusted),
     /// What arrived so far does not count (a fallback begins anew, an invalid answer is asked for again), and why.

@@ -130,6 +130,15 @@ pub(super) struct UnderWay {
     pub(super) broken_off_by: Actor,
 }
 
+/// How a run is taken up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// To go on.
+    Resumed,
+    /// To be looked at: one that waits is left as it is until something happens in it.
+    Attended,
+}
+
 /// An attempt that has come to its end.
 pub(super) struct FinishedAttempt {
     pub(super) key: Key,
@@ -156,7 +165,7 @@ impl RunLoop {
         run: RunId,
         lease: Box<dyn Lease>,
         feed: Feed,
-        policy: DecisionPolicy,
+        (policy, how): (DecisionPolicy, Taken),
         (control, inbox): (DriveControl, mpsc::UnboundedReceiver<EngineCommand>),
     ) -> Result<Self, EngineError> {
         let ports = &engine.shared.ports;
@@ -218,11 +227,12 @@ impl RunLoop {
                 _ => run_loop.run.in_hand().then_some(PauseReason::Crashed),
             };
             let by = run_loop.engine.shared.ports.who.clone();
-            if run_loop.run.status != Status::Completed {
+            let (events, spent) = recover::abandoned(&run_loop.run, &run_loop.engine.shared.ports, &run_loop.left);
+            let rests = run_loop.run.status == Status::Waiting && events.is_empty();
+            if run_loop.run.status != Status::Completed && !(rests && how == Taken::Attended) {
                 let epoch = run_loop.epoch;
                 run_loop.stage(Event::RunResumed { by, epoch, after }, false);
             }
-            let (events, spent) = recover::abandoned(&run_loop.run, &run_loop.engine.shared.ports, &run_loop.left);
             for event in events {
                 run_loop.stage(event, true);
             }

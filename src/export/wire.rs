@@ -65,15 +65,18 @@ pub fn events_after(run: RunId, events: &[Recorded], after: u64) -> Result<Strin
 }
 
 /// What is on its way: `{"v", "run", "seq": null, "at", "type": "delta", "key", "attempt", "text"}`, with `restart` or
-/// `progress` where it is no text. It is not in the journal.
+/// `progress` where it is no text; empty for what is no part of it. It is not in the journal.
 #[must_use]
 pub fn delta(run: RunId, at: DateTime<Utc>, key: &Key, attempt: u32, delta: &Delta) -> String {
+    if matches!(delta, Delta::Asks(_)) {
+        return String::new();
+    }
     let text = if let Delta::Text(text) = delta { text.data() } else { "" };
     let mut object = json!({
         "v": VERSION, "run": run, "seq": null, "at": stamp(at), "type": "delta", "key": key, "attempt": attempt, "text": text,
     });
     match delta {
-        Delta::Text(_) => {}
+        Delta::Text(_) | Delta::Asks(_) => {}
         // The text begins again.
         Delta::Restart(why) => object["restart"] = json!(why),
         Delta::Progress(progress) => object["progress"] = json!(progress),
@@ -254,6 +257,7 @@ mod tests {
         let text = of(&Delta::Text("so".into()));
         assert_eq!((&text["key"], &text["attempt"], &text["text"]), (&json!("write[1]"), &json!(2), &json!("so")));
         assert_eq!(text.get("restart"), None);
+        assert_eq!(delta(id(), at(), &key, 2, &Delta::Asks("p/m".to_owned())), "", "the attempt names its model");
         let run = Run::fold(id(), &journal(&[])).unwrap();
         let waits: Value = serde_json::from_str(&asked(&run, at())).unwrap();
         assert_eq!((&waits["type"], &waits["seq"]), (&json!("run_waiting"), &Value::Null));

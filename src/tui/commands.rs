@@ -42,6 +42,7 @@ pub enum Id {
     Compare,
     Skip,
     Reopen,
+    Fork,
     Restore,
     Prompt,
     Copy,
@@ -268,6 +269,13 @@ pub static TABLE: &[CommandEntry] = &[
         on_run(s) && s.selected == Selected::Result && s.output
     }),
     command!(RunAgain, "Run the task again", "run again", [c('R')], |s| on_run(s) && s.selected == Selected::Result),
+    command!(
+        Fork,
+        "Fork: a new run that does this call again, and keeps what does not depend on it",
+        "fork",
+        [c('F')],
+        |s| { on(s, Screen::Run) && (s.selected == Selected::Accepted || instead_of(s, Behind::Accepted)) }
+    ),
     command!(AcceptMarked, "Accept all that pass", "accept all", [c('A')], |s| {
         on(s, Screen::Run) && !s.marked && s.others && s.selected == Selected::Gate(GateKind::Review)
     }),
@@ -362,7 +370,7 @@ pub static TABLE: &[CommandEntry] = &[
     command!(EditDefinition, "Edit the definition in $EDITOR", "", [Chord::alt(KeyCode::Char('e'))], |s| {
         on(s, Screen::Home) && s.output && s.selected != Selected::Listed
     }),
-    command!(UndoLast, "Take back the last archive or rename", "", [Chord::alt(KeyCode::Char('u'))], |s| {
+    command!(UndoLast, "Take back what was done last", "", [Chord::alt(KeyCode::Char('u'))], |s| {
         on(s, Screen::Home) || on(s, Screen::History)
     }),
     command!(Chips, "Back to the search", "search", [ENTER], |s| s.layer == Layer::Chips),

@@ -5,6 +5,7 @@
 
 mod actions;
 mod approvals;
+mod attended;
 mod children;
 mod control;
 mod cut;

@@ -31,7 +31,7 @@ impl Backend {
                 Ok(Opened { run: opened, task, drafts })
             })
             .await?;
-        Ok(Made { ready: Ready::Run(Box::new(opened)), run: Some((stands, follower)) })
+        Ok(Made { ready: Ready::Run(Box::new(opened)), run: Some((stands, follower)), says: None })
     }
 
     /// Sees to it that a run is watched, and with `drive` that it goes on. It is posted as it stands.
@@ -50,7 +50,7 @@ impl Backend {
         self.blocking(move |engine| {
             let load = || engine.load(run).map_err(|error| error.to_string());
             if drives(&load()?) {
-                engine.drive(run).map_err(|error| error.to_string())?;
+                engine.attend(run).map_err(|error| error.to_string())?;
             }
             let stands = load()?;
             // What is over and in nobody's hands says nothing more: to watch it would be to ask for nothing.
@@ -116,7 +116,8 @@ fn may_go_on(run: &Run) -> bool {
     run.status != Status::Cancelled && !run.newer
 }
 
-/// Whether opening a run has it go on: not when it is over, when the person paused it, or when a later version wrote it.
+/// Whether opening a run takes it up: not when it is over, when the person paused it, or when a later version wrote it. One
+/// that waits is in hand then, so that what is decided goes on at once, and nothing is written before.
 fn goes_on(run: &Run) -> bool {
     match run.status {
         _ if run.newer => false,

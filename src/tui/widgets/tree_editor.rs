@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::line::LineInput;
 use super::list::List;
 use crate::core::schema;
-use crate::core::text::Untrusted;
+use crate::core::text::{Untrusted, counted};
 use crate::tui::canvas::Canvas;
 use crate::tui::text::fit;
 
@@ -335,7 +335,7 @@ impl TreeEditor {
             let indent = "  ".repeat((row.path.len() - base).min(8));
             let label = Untrusted::from(row.label.as_str()).line().into_owned();
             let (sign, value) = match self.get(&row.path) {
-                Some(Value::Array(items)) => ("▾ ", format!("{} items", items.len())),
+                Some(Value::Array(items)) => ("▾ ", counted(items.len(), "item")),
                 Some(Value::Object(fields)) => ("▾ ", summary(fields)),
                 Some(Value::String(text)) => ("  ", text.clone()),
                 Some(other) => ("  ", other.to_string()),

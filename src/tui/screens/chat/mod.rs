@@ -70,6 +70,8 @@ pub struct ChatScreen {
     said: Vec<Said>,
     /// What is being said: the call, the attempt, the text.
     live: Option<(Key, u32, Document)>,
+    /// The model that is asked for it.
+    asks: Option<String>,
     /// What is shown until the first words of that have come.
     silence: Document,
     now: Option<DateTime<Utc>>,
@@ -107,6 +109,7 @@ impl ChatScreen {
             drafts: HashMap::new(),
             said: Vec::new(),
             live: None,
+            asks: None,
             silence: Document::new(&SILENCE.into()),
             now: None,
             default_model: None,
@@ -311,9 +314,11 @@ impl ChatScreen {
     fn delta(&mut self, key: Key, attempt: u32, delta: Delta) {
         if !self.live.as_ref().is_some_and(|(of, number, _)| *of == key && *number == attempt) {
             self.live = Some((key, attempt, Document::default()));
+            self.asks = None;
         }
         let Some((_, _, text)) = &mut self.live else { return };
         match delta {
+            Delta::Asks(model) => self.asks = Some(model),
             Delta::Text(more) => text.push(&more),
             Delta::Restart(_) => *text = Document::default(),
             Delta::Progress(line) => self.note = Some(line.line().into_owned()),

@@ -55,6 +55,17 @@ impl HistoryScreen {
         Vec::new()
     }
 
+    /// What the selected run has to show now. Who is reading it goes on where they are.
+    pub(super) fn take_preview(&mut self, mut preview: Preview) {
+        let continues = self.preview.as_ref().is_some_and(|read| preview.continues(read));
+        self.preview = Some(preview);
+        self.forget_matches();
+        if !continues {
+            self.scroll = Scroll::at_start();
+            self.show_match();
+        }
+    }
+
     /// The preview, if it is what was on screen.
     fn seen(&self) -> Option<&Preview> {
         self.preview.as_ref().filter(|preview| self.last_frame.content == Some(preview.id()))

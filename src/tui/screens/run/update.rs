@@ -9,6 +9,7 @@ use super::content::Body;
 use super::layer::{Compare, Over, Then, prompt};
 use super::pages::{self, Paged};
 use super::{Note, Pane, PartialOutput, RunScreen};
+use crate::core::call::CallStatus;
 use crate::core::decide::{DecisionKind, newest_decision};
 use crate::core::document::RESULT;
 use crate::core::gate::GateKind;
@@ -76,6 +77,8 @@ impl RunScreen {
         let before = newest_decision(&self.run).map(|newest| newest.seq);
         self.run = run;
         self.refresh();
+        let runs = |key: &Key| self.run.call(key).is_some_and(|call| call.status == CallStatus::Running);
+        self.note.take_if(|note| matches!(note, Note::Stopping(key) if !runs(key)));
         self.report(before);
         Vec::new()
     }
@@ -87,6 +90,7 @@ impl RunScreen {
             *live = PartialOutput { attempt, ..PartialOutput::default() };
         }
         match delta {
+            Delta::Asks(model) => live.model = Some(model),
             Delta::Text(text) => live.text.push(&text),
             Delta::Restart(why) => {
                 live.text = Document::default();
@@ -173,6 +177,7 @@ impl RunScreen {
             Id::Again => self.again(),
             Id::Skip => self.skip(),
             Id::Reopen => self.reopen(),
+            Id::Fork => self.fork(),
             Id::Deny => self.ask(WHY_NOT, Then::Deny, GateKind::Approval),
             Id::Worked => self.ask(WHAT_RESULT, Then::Worked, GateKind::InDoubt),
             Id::RaiseBudget => self.ask(WHAT_BUDGET, Then::Budget, GateKind::Budget),
@@ -282,7 +287,7 @@ impl RunScreen {
             Id::Edit | Id::Change | Id::Retry | Id::Compare | Id::Prompt | Id::Skip => self.last_frame.shows(content),
             // What is taken elsewhere as it is has to be seen itself: its row says too little.
             Id::Copy | Id::WriteFile => self.last_frame.content.as_ref() == Some(content),
-            Id::Again | Id::Reopen | Id::OtherModel | Id::GiveKey | Id::Stop | Id::Mark => {
+            Id::Again | Id::Reopen | Id::Fork | Id::OtherModel | Id::GiveKey | Id::Stop | Id::Mark => {
                 self.last_frame.shows_subject(content)
             }
             _ => true,
@@ -405,7 +410,7 @@ impl RunScreen {
 
     fn stop(&mut self) -> Vec<Effect> {
         let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
-        self.note = Some(Note::Done("stopping it: then r tries again, s skips it, m picks another model".to_owned()));
+        self.note = Some(Note::Stopping(key.clone()));
         vec![Effect::Change(Change::Stop { run: self.run.id, key, again: None })]
     }
 
