@@ -4,6 +4,7 @@
 //! for it. So it is wanted here, in addition to whatever the flow wants, from the folded run alone. A call that has come to
 //! its end is never made again by itself: what it was made from may change, its version is what it is.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use minijinja::{Value, context};
@@ -92,7 +93,7 @@ fn next(session: &dyn Session, task: &Task, run: &Run, call: &Call, asked: &Requ
     }
     let made = Made::of(run, asked).ok_or_else(|| missing("the document is not there"));
     let work = declared(task, asked).and_then(|action| Ok((made?, action))).and_then(|(made, action)| {
-        let work = made.work(session, task, run, action)?;
+        let work = made.work(session, task, run, &action, asked.instruction.as_deref())?;
         Ok((work, made.vars()))
     });
     match work {
@@ -165,9 +166,13 @@ fn missing(what: &str) -> Mistake {
     Mistake::saying("actions", None, what.to_owned())
 }
 
-fn declared<'a>(task: &'a Task, asked: &RequestedAction) -> Result<&'a Action, Mistake> {
+/// What the definition says of an action; nothing of one that a person has put in their own words.
+fn declared<'a>(task: &'a Task, asked: &RequestedAction) -> Result<Cow<'a, Action>, Mistake> {
+    if asked.instruction.is_some() {
+        return Ok(Cow::Owned(Action::default()));
+    }
     let missing = || missing(&format!("the definition has no action `{}` any more", asked.action));
-    task.action(&asked.action).ok_or_else(missing)
+    task.action(&asked.action).map(Cow::Borrowed).ok_or_else(missing)
 }
 
 /// What an action is made from: a version of a document.
@@ -193,7 +198,15 @@ impl<'a> Made<'a> {
         context! { document => self.about() }
     }
 
-    fn work(&self, session: &dyn Session, task: &Task, run: &Run, action: &Action) -> Result<Work, Mistake> {
+    /// `own` is what a person said in their own words instead.
+    fn work(
+        &self,
+        session: &dyn Session,
+        task: &Task,
+        run: &Run,
+        action: &Action,
+        own: Option<&str>,
+    ) -> Result<Work, Mistake> {
         let key = if action.prompt.is_some() { "prompt" } else { "instruction" };
         let prompt = Text::parse(key, action.prompt.as_deref().unwrap_or(&action.instruction));
         let system = action.system.as_deref().map(|source| Text::parse("system", source));
@@ -203,10 +216,12 @@ impl<'a> Made<'a> {
         }
         // What a result sees, and the document.
         let names = context! { document => self.about(), ..session.names(run, &named) };
-        let mut said = prompt.rendered(&names)?;
-        if action.prompt.is_none() {
-            said = self.put_to(task, run, &said);
-        }
+        let said = match own {
+            // What a person says is no template.
+            Some(own) => self.put_to(task, run, own),
+            None if action.prompt.is_some() => prompt.rendered(&names)?,
+            None => self.put_to(task, run, &prompt.rendered(&names)?),
+        };
         let system = system.map_or_else(|| Ok(SYSTEM.to_owned()), |system| system.rendered(&names))?;
         let messages = [(Role::System, system), (Role::User, said)];
         let said = messages.into_iter().filter(|(_, text)| !text.trim().is_empty());
