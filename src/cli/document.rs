@@ -66,7 +66,7 @@ async fn act(
 ) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     if !engine.is_driven(run.id) {
-        consent::ensure(app, &engine.definition(run)?, run.model.as_deref()).await?;
+        consent::ensure(app, &*engine.definition(run)?, run.model.as_deref()).await?;
     }
     let version = document.current().map(|(version, _)| version);
     match (action, words) {
