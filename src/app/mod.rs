@@ -5,4 +5,8 @@
 //! terminal, arguments or a screen, print anything, or ask anybody.
 
 pub mod consent;
+pub mod definitions;
 pub mod follow;
+pub mod inputs;
+pub mod start;
+pub mod successors;

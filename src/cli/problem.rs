@@ -1,6 +1,8 @@
 //! How a command ends: the exit codes, and what is said when it did not do what it was asked to.
 
 use crate::app::consent::UnknownModel;
+use crate::app::definitions::NoDefinition;
+use crate::app::inputs::{InputError, InputErrors};
 use crate::catalog::scaffold::ScaffoldError;
 use crate::catalog::trust::TrustError;
 use crate::catalog::{NothingThere, PinError, Unknown};
@@ -131,6 +133,27 @@ impl From<StartError> for Problem {
 impl From<UnknownModel> for Problem {
     fn from(error: UnknownModel) -> Self {
         Self::invalid(error.code(), error.to_string())
+    }
+}
+
+impl From<InputErrors> for Problem {
+    fn from(wrong: InputErrors) -> Self {
+        Self::invalid(wrong.code(), wrong.to_string())
+    }
+}
+
+impl From<InputError> for Problem {
+    fn from(wrong: InputError) -> Self {
+        Self::invalid(wrong.code, wrong.to_string())
+    }
+}
+
+impl From<NoDefinition> for Problem {
+    fn from(error: NoDefinition) -> Self {
+        match error {
+            NoDefinition::Today(error) => error.into(),
+            NoDefinition::Kept(error) => error.into(),
+        }
     }
 }
 
