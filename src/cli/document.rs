@@ -19,12 +19,13 @@ use crate::export::wire;
 /// # Errors
 /// When there is no such run, document or version, or the store cannot be used.
 pub async fn document(app: &App, args: DocumentArgs) -> Result<Exit, Problem> {
-    let changes = args.edit.is_some() || args.restore.is_some() || args.action.is_some();
+    let asks = args.action.is_some() || args.change.is_some();
+    let changes = args.edit.is_some() || args.restore.is_some() || asks;
     let engine = if changes { app.engine()? } else { app.records()? };
     let run = engine.load(engine.find(&args.run)?)?;
     let document = named(&run, args.name.as_deref().unwrap_or(RESULT))?;
-    if let Some(action) = &args.action {
-        return act(app, &run, document, action, args.json).await;
+    if asks {
+        return act(app, &run, document, (args.action.as_deref(), args.change.as_deref()), args.json).await;
     }
     let Some((current, counts)) = document.current() else { return Err(no_version(&run, document, 0)) };
     let change = match (&args.edit, args.restore) {
@@ -55,13 +56,23 @@ pub async fn document(app: &App, args: DocumentArgs) -> Result<Exit, Problem> {
     Ok(Exit::Done)
 }
 
-/// Has an action performed, and waits for what comes of it.
-async fn act(app: &App, run: &Run, document: &Document, action: &str, json: bool) -> Result<Exit, Problem> {
+/// Has an action performed, or a change in the person's own words, and waits for what comes of it.
+async fn act(
+    app: &App,
+    run: &Run,
+    document: &Document,
+    (action, words): (Option<&str>, Option<&str>),
+    json: bool,
+) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     if !engine.is_driven(run.id) {
-        consent::ensure(app, &engine.definition(run)?, run.model.as_deref()).await?;
+        consent::ensure(app, &*engine.definition(run)?, run.model.as_deref()).await?;
     }
-    engine.act(run.id, &document.name, document.current().map(|(version, _)| version), action).await?;
+    let version = document.current().map(|(version, _)| version);
+    match (action, words) {
+        (Some(action), _) => engine.act(run.id, &document.name, version, action).await?,
+        (None, words) => engine.act_in_words(run.id, &document.name, version, words.unwrap_or_default()).await?,
+    }
     // What else waits is not asked about here.
     let quiet = DriveArgs { review: Some(Review::Stop), approve: None, json, out: None };
     let exit = drive(app, run.id, run.seq, How::of(&quiet)?).await?;
