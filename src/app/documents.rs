@@ -99,12 +99,25 @@ pub async fn restore(engine: &Engine, run: &Run, document: &Document, version: u
     Ok(document.next_version())
 }
 
-/// An action of the definition is asked for on the version that counts, if there is one. Whoever drives the run performs it.
+/// What is to become of a document, as a person asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish<'a> {
+    /// An action of the definition, by its id.
+    Action(&'a str),
+    /// In their own words.
+    Words(&'a str),
+}
+
+/// Something is asked for on the version that counts, if there is one. Whoever drives the run performs it.
 ///
 /// # Errors
 /// When there is no such action, it may not be performed now, or the store cannot be used.
-pub async fn act(engine: &Engine, run: &Run, document: &Document, action: &str) -> Result<(), EngineError> {
-    engine.act(run.id, &document.name, document.current().map(|(version, _)| version), action).await
+pub async fn act(engine: &Engine, run: &Run, document: &Document, wish: Wish<'_>) -> Result<(), EngineError> {
+    let seen = document.current().map(|(version, _)| version);
+    match wish {
+        Wish::Action(action) => engine.act(run.id, &document.name, seen, action).await,
+        Wish::Words(words) => engine.act_in_words(run.id, &document.name, seen, words).await,
+    }
 }
 
 /// What has come of an action.

@@ -7,7 +7,7 @@ use super::out::Put as _;
 use super::problem::{Exit, Problem};
 use super::show::since;
 use super::{App, consent, out, waits};
-use crate::app::documents::{self, Acted};
+use crate::app::documents::{self, Acted, Wish};
 use crate::core::code::ErrorCode;
 use crate::core::document::{Document, DocumentVersion, RESULT};
 use crate::core::run::Run;
@@ -19,12 +19,17 @@ use crate::export::wire;
 /// # Errors
 /// When there is no such run, document or version, or the store cannot be used.
 pub async fn document(app: &App, args: DocumentArgs) -> Result<Exit, Problem> {
-    let changes = args.edit.is_some() || args.restore.is_some() || args.action.is_some();
+    let asks = args.action.is_some() || args.change.is_some();
+    let changes = args.edit.is_some() || args.restore.is_some() || asks;
     let engine = if changes { app.engine()? } else { app.records()? };
     let run = engine.load(engine.find(&args.run)?)?;
     let document = documents::named(&run, args.name.as_deref().unwrap_or(RESULT))?;
-    if let Some(action) = &args.action {
-        return act(app, &run, document, action, args.json).await;
+    let wish = match (args.action.as_deref(), args.change.as_deref()) {
+        (Some(action), _) => Some(Wish::Action(action)),
+        (None, words) => words.map(Wish::Words),
+    };
+    if let Some(wish) = wish {
+        return act(app, &run, document, wish, args.json).await;
     }
     let current = documents::current(&run, document)?;
     let version = match (&args.edit, args.restore) {
@@ -49,13 +54,13 @@ pub async fn document(app: &App, args: DocumentArgs) -> Result<Exit, Problem> {
     Ok(Exit::Done)
 }
 
-/// Has an action performed, and waits for what comes of it.
-async fn act(app: &App, run: &Run, document: &Document, action: &str, json: bool) -> Result<Exit, Problem> {
+/// Has an action performed, or a change in the person's own words, and waits for what comes of it.
+async fn act(app: &App, run: &Run, document: &Document, wish: Wish<'_>, json: bool) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     if !engine.is_driven(run.id) {
-        consent::ensure(app, &engine.definition(run)?, run.model.as_deref()).await?;
+        consent::ensure(app, &*engine.definition(run)?, run.model.as_deref()).await?;
     }
-    documents::act(engine, run, document, action).await?;
+    documents::act(engine, run, document, wish).await?;
     // What else waits is not asked about here.
     let quiet = DriveArgs { review: Some(Review::Stop), approve: None, json, out: None };
     let exit = drive(app, run.id, run.seq, How::of(&quiet)?).await?;

@@ -176,8 +176,9 @@ impl RunLoop {
         if run.newer {
             return Err(Refusal::newer().into());
         }
-        let pinned = ports.store.definition(&run.definition)?;
-        let pinned = Arc::new(super::folder::completed(pinned, run.id, &*ports.folders)?);
+        let pinned = engine.definition(&run)?;
+        *engine.read_definition() = None;
+        let pinned = super::folder::completed(pinned, run.id, &*ports.folders)?;
         let flow = crate::flow::interruptible(&pinned, &ports.environment, &control.interrupt);
         let config = RunConfig::of(&pinned, &run);
         let (ended, endings) = mpsc::unbounded_channel();

@@ -201,10 +201,10 @@ impl RunLoop {
             events = &self.unfed;
         }
         let several = || Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let wants = if self.config.runs_code && several() {
-            tokio::task::block_in_place(|| self.session.feed(events))
-        } else {
-            self.session.feed(events)
+        let wants = match self.session.ask(events) {
+            Some(wants) => wants,
+            None if several() => tokio::task::block_in_place(|| self.session.answer()),
+            None => self.session.answer(),
         };
         self.fed = self.staged.len();
         self.unfed.clear();
@@ -224,7 +224,7 @@ impl RunLoop {
             }
             // What the flow notes may change a document: actions look at it once that is folded in.
             if self.wants.notes.is_empty() {
-                crate::flow::action::add(&*self.flow, &self.config.pinned.task, &self.run, &mut self.wants);
+                crate::flow::action::add(&*self.session, &self.config.pinned.task, &self.run, &mut self.wants);
             }
             let notes = std::mem::take(&mut self.wants.notes);
             let noted = !notes.is_empty();

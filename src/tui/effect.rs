@@ -193,6 +193,17 @@ pub enum Change {
         /// The action's id.
         action: String,
     },
+    /// Have a document changed as a person said it, made from the version that was seen.
+    ActInWords {
+        /// The run.
+        run: RunId,
+        /// The document.
+        document: String,
+        /// The version that was seen.
+        version: u32,
+        /// What is to change.
+        instruction: String,
+    },
     /// Break off an attempt, and perhaps have it tried again.
     Stop {
         /// The run.

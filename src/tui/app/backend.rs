@@ -359,11 +359,12 @@ impl Backend {
                 written.map_err(|error| error.to_string())?;
             }
             Change::Act { run, document, version, action } => {
-                if let Err(refused) = engine.act(run, &document, Some(version), &action).await {
-                    self.attend(run, false).await?;
-                    return Err(refused.to_string());
-                }
-                self.go_on(run).await?;
+                let asked = engine.act(run, &document, Some(version), &action).await;
+                self.acted(run, asked.map_err(|refused| refused.to_string())).await?;
+            }
+            Change::ActInWords { run, document, version, instruction } => {
+                let asked = engine.act_in_words(run, &document, Some(version), &instruction).await;
+                self.acted(run, asked.map_err(|refused| refused.to_string())).await?;
             }
             Change::Stop { run, key, again: None } => engine.stop(run, &key),
             Change::Stop { run, key, again: Some(again) } => {
@@ -402,6 +403,16 @@ impl Backend {
             }
         }
         Ok(None)
+    }
+
+    /// Has a change of a document performed that was asked for.
+    async fn acted(&self, run: RunId, asked: Result<(), String>) -> Result<(), String> {
+        if asked.is_err() {
+            // Something else counts than what the screen shows.
+            self.attend(run, false).await?;
+            return asked;
+        }
+        self.go_on(run).await
     }
 
     pub async fn decide(&self, engine: &Engine, run: RunId, decision: Decision) -> Result<(), String> {

@@ -49,8 +49,8 @@ impl Backend {
     pub async fn choose_fork(&self, run: RunId) -> Result<Made, String> {
         self.blocking(move |engine| {
             let run = load(engine, run)?;
-            let task = engine.definition(&run).ok().map(|pinned| pinned.task);
-            let calls = calls(&run, task.as_ref());
+            let pinned = engine.definition(&run).ok();
+            let calls = calls(&run, pinned.as_ref().map(|pinned| &pinned.task));
             let title = run.shown_title();
             if calls.is_empty() {
                 return Err(format!("\"{title}\" has no call yet at which it could be forked"));

@@ -59,7 +59,8 @@ impl Backend {
         let follow_ups = self.blocking(move |engine| {
             let run = load(engine, run)?;
             let (title, body) = result(&run)?;
-            let task = engine.definition(&run).map_err(|error| error.to_string())?.task;
+            let pinned = engine.definition(&run).map_err(|error| error.to_string())?;
+            let task = &pinned.task;
             // Why an expression of `[[then]]` does not work out keeps nobody from all else that may follow.
             let (next, wrong) = match successors::of(engine, run.id) {
                 Ok(next) => (next, None),

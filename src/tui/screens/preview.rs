@@ -26,7 +26,6 @@ use crate::tui::failure_panel;
 use crate::tui::glance::Glance;
 use crate::tui::markdown::Document;
 use crate::tui::screens::run::content::described;
-use crate::tui::screens::run::layer::Compare;
 use crate::tui::screens::run::progress::Progress;
 use crate::tui::screens::run_state;
 use crate::tui::shown::{ContentId, Page, Subject};
@@ -34,6 +33,7 @@ use crate::tui::situation::Screen;
 use crate::tui::text::fit;
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::theme::Theme;
+use crate::tui::versions::Compare;
 use crate::tui::widgets::scroll::Scroll;
 
 /// What a run has to show, laid out for reading.

@@ -98,6 +98,7 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
         }
         Change::WriteAnyway(_)
         | Change::Act { .. }
+        | Change::ActInWords { .. }
         | Change::Stop { .. }
         | Change::ChooseModel { .. }
         | Change::GiveKey { .. }

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
-use crate::core::document::key_of;
+use crate::core::document::{RESULT, key_of};
 use crate::core::gate::{Answer, GateBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
@@ -287,7 +287,7 @@ impl RunScreen {
             prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
             marked: !self.marked.is_empty(),
             alike: self.apart || self.rows.iter().any(|row| !row.alike.is_empty()),
-            changes: self.task.as_ref().is_some_and(|task| !task.actions.is_empty()),
+            changes: self.run.documents.contains_key(RESULT),
             going: self.run.status == Status::Running,
             others: self.gates_elsewhere() > 0,
             rests: matches!(self.run.status, Status::Paused | Status::Failed),

@@ -122,7 +122,8 @@ pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Outlin
 /// The row of an action: under the result, because it makes a version of it or of another document.
 fn action(run: &Run, task: Option<&Task>, key: &Key, asked: &RequestedAction) -> Option<OutlineRow> {
     let call = run.call(key)?;
-    let name = task.and_then(|task| task.action(&asked.action)).map_or(asked.action.as_str(), |action| &action.name);
+    let declared = task.and_then(|task| task.action(&asked.action)).map(|action| action.name.as_str());
+    let name = asked.instruction.as_deref().or(declared).unwrap_or(&asked.action);
     let of = if asked.document == RESULT { String::new() } else { format!(" of {}", asked.document) };
     let title = match asked.written {
         Some(_) if asked.taken_back => format!("{name}{of}: taken back"),

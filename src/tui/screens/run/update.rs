@@ -6,7 +6,7 @@ use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use super::content::Body;
-use super::layer::{Compare, Over, Then, prompt};
+use super::layer::{Over, Then, prompt};
 use super::pages::{self, Paged};
 use super::{Note, Pane, PartialOutput, RunScreen};
 use crate::core::call::CallStatus;
@@ -25,6 +25,7 @@ use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHY_NOT, raised, worked}
 use crate::tui::layers::picks;
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
+use crate::tui::versions::Compare;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::scroll::{By, Scroll};
 
@@ -126,7 +127,8 @@ impl RunScreen {
                 editor.key(key);
                 *problem = None;
             }
-            Over::Fields { tree, .. } => tree.key(key),
+            Over::Fields { tree, .. } if tree.is_typing() => tree.key(key),
+            Over::Fields { .. } => self.note = Some(Note::Done("Enter edits the value".to_owned())),
             Over::Retry(retry) => {
                 if !retry.ticks() {
                     retry.input.key(key);
