@@ -89,7 +89,8 @@ impl Engine {
             return self.message(run, &instruction).await;
         }
         // Its calls are named apart from those of steps and actions.
-        let task = self.definition(&folded)?.task;
+        let pinned = self.definition(&folded)?;
+        let task = &pinned.task;
         let taken = |id: &str| task.action(id).is_some() || folded.flow_calls().any(|call| call.key.step() == id);
         let names = std::iter::once("change".to_owned()).chain((2..u32::MAX).map(|n| format!("change-{n}")));
         let action = names.into_iter().find(|id| !taken(id)).unwrap_or_default();

@@ -116,7 +116,8 @@ fn an_action_that_waits_does_not_evaluate_the_run_again() {
         let (name, proposed, action) = ("result".to_owned(), false, None);
         sim.apply(Event::DocumentWritten { name, version: 1, title, body, by, proposed, action });
         let (key, by) = ("shorter#0".parse().unwrap(), "ana@here".into());
-        sim.apply(Event::ActionRequested { key, action: "shorter".into(), document: "result".into(), version: 1, by });
+        let (action, document, instruction) = ("shorter".into(), "result".into(), None);
+        sim.apply(Event::ActionRequested { key, action, document, version: 1, instruction, by });
         let fed = sim.journal[sim.journal.len() - 2..].to_vec();
         let mut wants = sim.session.feed(&fed);
         spent();
