@@ -116,7 +116,7 @@ impl KnownDocuments {
             let texts: Vec<_> = texts.iter().map(|text| (&text.title, &text.body)).collect();
             effort::spend(1 + texts.len() - known.matched.texts);
             let had_asked = asked.replace(false);
-            let given = document::given_in_order(evaluation.run, name, &texts, &mut known.matched, &may_return);
+            let given = document::given_in_order(evaluation.run, name, &texts, &mut known.matched, may_return);
             known.settled = state.filter(|_| given.is_empty() && !asked.get());
             known.texts = stamps;
             asked.set(had_asked || asked.get());

@@ -15,7 +15,7 @@ pub struct Expr(Arc<Compiled>);
 struct Compiled {
     source: String,
     rewritten: Rewritten,
-    compiled: minijinja::Expression<'static, 'static>,
+    expression: minijinja::Expression<'static, 'static>,
     /// Found when they are asked for, once: it takes another parse.
     references: OnceLock<References>,
     /// The same, each to be evaluated.
@@ -41,10 +41,10 @@ impl Expr {
 
     fn compile(source: &str, condition: bool) -> Result<Self, TemplateError> {
         let rewritten = rewrite::expression(source, condition)?;
-        let compiled = bounds::with_stack(|| ENVIRONMENT.compile_expression_owned(rewritten.text.clone()))
+        let expression = bounds::with_stack(|| ENVIRONMENT.compile_expression_owned(rewritten.text.clone()))
             .map_err(|error| TemplateError::rewritten(source, &error, &rewritten))?;
         let (source, references, paths) = (source.to_owned(), OnceLock::new(), OnceLock::new());
-        Ok(Self(Arc::new(Compiled { source, rewritten, compiled, references, paths })))
+        Ok(Self(Arc::new(Compiled { source, rewritten, expression, references, paths })))
     }
 
     /// The text that was parsed.
@@ -57,7 +57,7 @@ impl Expr {
     #[must_use]
     pub fn references(&self) -> &References {
         self.0.references.get_or_init(|| {
-            let used = bounds::with_stack(|| self.0.compiled.undeclared_variables(true));
+            let used = bounds::with_stack(|| self.0.expression.undeclared_variables(true));
             References::of(used, &names::in_expr(&self.0.source))
         })
     }
@@ -78,7 +78,7 @@ impl Expr {
     pub fn eval(&self, names: &Value) -> Result<Value, TemplateError> {
         let value = self
             .0
-            .compiled
+            .expression
             .eval(names.clone())
             .map_err(|error| TemplateError::rewritten(&self.0.source, &error, &self.0.rewritten))?;
         if value.is_undefined() {

@@ -108,16 +108,16 @@ impl OwnThread {
         Self { thread, over, asks: Some(asks), wants, counted, stage, watch, interrupt, now: None, origin, pinned }
     }
 
-    /// Hands the events over. `Err`: what comes of it, where the script is not asked any more.
-    fn hand_over(&mut self, events: &[Event]) -> Result<(), Wants> {
+    /// Hands the events over. `Some`: what comes of it, where the script is not asked any more.
+    fn hand_over(&mut self, events: &[Event]) -> Option<Wants> {
         if self.interrupt.is_raised() {
-            return Err(Wants::default());
+            return Some(Wants::default());
         }
         if let Some(why) = self.over.clone() {
-            return Err(self.failed(why));
+            return Some(self.failed(why));
         }
         let asked = self.asks.as_ref().is_some_and(|asks| asks.send((events.to_vec(), self.now.take())).is_ok());
-        if asked { Ok(()) } else { Err(self.failed("the script crashed".to_owned())) }
+        if asked { None } else { Some(self.failed("the script crashed".to_owned())) }
     }
 
     /// Waits for what the script wants, as long as it may take.
@@ -172,17 +172,11 @@ impl OwnThread {
 
 impl Session for OwnThread {
     fn feed(&mut self, events: &[Event]) -> Wants {
-        match self.hand_over(events) {
-            Ok(()) => self.wait(),
-            Err(wants) => wants,
-        }
+        self.hand_over(events).unwrap_or_else(|| self.wait())
     }
 
     fn ask(&mut self, events: &[Event]) -> Option<Wants> {
-        match self.hand_over(events) {
-            Ok(()) => self.wants.recv_timeout(MOMENT).ok(),
-            Err(wants) => Some(wants),
-        }
+        self.hand_over(events).or_else(|| self.wants.recv_timeout(MOMENT).ok())
     }
 
     fn answer(&mut self) -> Wants {

@@ -73,7 +73,7 @@ impl Backend {
             });
             let mut more: Vec<Entry> = successors.collect();
             if run.kind == TaskKind::Workflow {
-                more.extend(picks::actions(&task, &run, RESULT));
+                more.extend(picks::actions(task, &run, RESULT));
             }
             more.push(talk(run.id, &body));
             let choose = picks::follow_ups(run.id, (&title.line(), &body), &task.follow_ups, more);
