@@ -45,7 +45,7 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
 /// Writes a file of Stepwell's own, which nobody but its owner may read. One that is there is replaced.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     put(path, bytes, Existing::Replace, PRIVATE)
 }
