@@ -65,11 +65,12 @@ impl Scope {
         let segments = key.segments();
         let Some(&at) = plan.by_id.get(&segments[depth].id) else { return false };
         let (node, state, segment) = (&plan.nodes[at], &self.states[at], &segments[depth]);
-        if matches!(state.outcome, Outcome::Skipped(_)) {
-            return false;
-        }
         let fans_out = plan.fans_out(at);
         let repeats = node.step.rules.repeat.is_some();
+        let skipped = matches!(state.outcome, Outcome::Skipped(_));
+        if skipped && (!repeats || state.names.is_none()) {
+            return false;
+        }
         if fans_out != segment.item.is_some() || repeats != segment.iteration.is_some() {
             return false;
         }
@@ -82,7 +83,8 @@ impl Scope {
         let inside = depth + 1 < segments.len();
         let counts = match &slot.outcome {
             Outcome::Waiting => true,
-            Outcome::Skipped(_) => false,
+            // An iteration is skipped after what those before it came to: one of them that was taken up again is waited for.
+            Outcome::Skipped(_) => slot.has_reached(iteration + 1),
             Outcome::Failed(_) if inside && open == Open::Gate && node.goes_on() => false,
             Outcome::Accepted | Outcome::Failed(_) => slot.has_reached(iteration),
         };

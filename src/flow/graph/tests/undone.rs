@@ -1,6 +1,6 @@
 //! Undo gives back what was, and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
@@ -435,7 +435,10 @@ proptest! {
         let mut sim = all_sorts(shape);
         for choice in choices {
             let (before, head, performed) = (Seen::of(&sim), sim.run.seq, sim.performed.len());
-            let known: BTreeSet<Key> = sim.run.calls.keys().cloned().collect();
+            let attempts = |sim: &Sim| -> BTreeMap<String, usize> {
+                sim.run.calls.values().map(|call| (call.key.to_string(), call.attempts.len())).collect()
+            };
+            let begun = attempts(&sim);
             act(&mut sim, choice);
             sim.assert_replayed();
             if !choice.is_multiple_of(2) {
@@ -461,9 +464,12 @@ proptest! {
                 if newest_decision(&sim.run).is_none_or(|newest| newest.seq <= head) {
                     let mut now = Seen::of(&sim);
                     if matches!(before.end, Some(End::Failed { .. })) {
-                        // What a failure held up elsewhere has begun meanwhile; it is judged, as all that has begun is.
-                        now.waiting.retain(|gate| known.contains(&gate.key));
-                        now.accepted.retain(|key, _| known.iter().any(|known| known.to_string() == *key));
+                        // What a failure held up elsewhere, a call or another attempt, has begun meanwhile; it is judged,
+                        // as all that has begun is.
+                        let since = attempts(&sim);
+                        let is_new = |key: &String| begun.get(key) != since.get(key);
+                        now.waiting.retain(|gate| !is_new(&gate.key.to_string()));
+                        now.accepted.retain(|key, _| before.accepted.contains_key(key) || !is_new(key));
                     }
                     prop_assert_eq!(&now, &before, "{} was undone", newest.name());
                     let again = sim.performed[performed..].iter().filter(|key| *key == "act").count();
@@ -557,5 +563,21 @@ fn what_a_skipped_item_said_of_a_document_gives_way_to_what_was_said_before_it()
     assert_eq!(text(&sim), "x");
     sim.decide("a[1]", accept());
     assert_eq!((text(&sim), sim.run.documents["notes"].versions.len()), ("y".to_owned(), 4));
+    sim.assert_replayed();
+}
+
+#[test]
+fn a_reopened_iteration_is_open_again_when_the_skip_of_a_later_one_is_undone() {
+    let steps =
+        json!([prompt("b", "two {{ previous or '' }}", &json!({ "repeat": { "until": "iteration == 1", "max": 2 } }))]);
+    let mut sim = Sim::performing(workflow(&steps), json!({}), counting);
+    sim.decide("b#0", accept());
+    sim.decide("b#0", DecisionKind::Reopen);
+    let waiting = |sim: &Sim| sim.waiting(GateKind::Review);
+    let before = waiting(&sim);
+    sim.decide("b#1", DecisionKind::Skip);
+    assert_eq!(waiting(&sim), ["b#0"], "what was taken up again is still waited for");
+    sim.undo();
+    assert_eq!(waiting(&sim), before);
     sim.assert_replayed();
 }
