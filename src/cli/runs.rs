@@ -51,9 +51,7 @@ pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
     if let Some(model) = &args.model {
         engine.choose_model_for_the_rest(run.id, model).await?;
     }
-    if run.status == Status::Failed {
-        engine.retry_failed(run.id).await?;
-    }
+    engine.retry_failed(run.id).await?;
     drive(app, run.id, run.seq, how).await
 }
 

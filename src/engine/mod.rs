@@ -474,7 +474,7 @@ impl Engine {
         self.shared.ports.secrets.provide(run, name, value);
     }
 
-    /// Asks again for every call that failed, with a fresh set of attempts each.
+    /// Asks again for every call that failed, with a fresh set of attempts each, if the run failed.
     ///
     /// # Errors
     /// When the store cannot be used.

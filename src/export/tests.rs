@@ -475,4 +475,9 @@ fn a_result_that_was_written_while_the_run_was_open_again_is_the_one_that_is_exp
     let reopened = Event::RunResumed { by: "ana@host".into(), epoch: 2, after: None };
     let open = run([written(1, "before", "model"), completed, reopened, written(2, "after", "ana@host")]);
     assert!(export(&open, Format::Md, ExportScope::Result).unwrap().contains("after"));
+    assert_eq!(super::json::show(&open)["result"]["body"], "after");
+    let chosen = Event::DocumentChosen { name: "result".into(), version: 1, by: "ana@host".into() };
+    let mut back = open;
+    back.apply(back.seq + 1, back.updated_at, &chosen);
+    assert_eq!(super::json::show(&back)["result"]["body"], "before");
 }

@@ -102,6 +102,23 @@ async fn a_retry_tells_the_model_what_was_rejected_and_why() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_failed_in_a_run_that_continued_is_not_asked_for_again_when_it_is_resumed() {
+    let harness = Harness::new(|request| match request.key.step() {
+        "a" => Act::Fail(Failure::new(FailureClass::Auth, "who are you")),
+        _ => shout(request),
+    });
+    let steps = json!([prompt("a", "hello", json!({ "on_failure": "continue" })), prompt("b", "bye", json!({}))]);
+    let run = harness.start(&steps, json!({}));
+    let state = harness.drive(run).await;
+    assert_eq!((state.status, state.gates()), (Status::Waiting, 1));
+    let (events, attempts) = (harness.events(run), harness.attempts());
+    harness.engine.retry_failed(run).await.unwrap();
+    assert_eq!(harness.events(run), events);
+    harness.drive(run).await;
+    assert_eq!(harness.attempts(), attempts);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_may_pass_is_tried_again_and_what_may_not_fails_the_run_until_it_is_taken_up() {
     let tries = AtomicUsize::new(0);
     let harness = Harness::new(move |request| match (request.key.step(), tries.fetch_add(1, Ordering::SeqCst)) {

@@ -242,7 +242,8 @@ pub(super) fn raised(asked: &BudgetBody, budget: Budget) -> Budget {
     budget.over(asked.budget.kept_by(asked.needed()))
 }
 
-/// A fresh set of attempts for every call of the flow that failed. An action on a document is asked for again by itself:
+/// A fresh set of attempts for every call of the flow that failed, where the run failed of it: what failed in a run that
+/// continued all the same is settled. An action on a document is asked for again by itself:
 /// what it would change may be another version by now.
 ///
 /// # Errors
@@ -250,6 +251,9 @@ pub(super) fn raised(asked: &BudgetBody, budget: Budget) -> Budget {
 pub fn retry_failed(run: &Run, who: &Actor) -> Result<Vec<Event>, Refusal> {
     if run.status == Status::Cancelled {
         return Err(Refusal::cancelled());
+    }
+    if run.status != Status::Failed {
+        return Ok(Vec::new());
     }
     let failed = run.flow_calls().filter(|call| call.status == CallStatus::Failed);
     Ok(failed.map(|call| Event::CallRequested { call: None, key: call.key.clone(), by: who.clone() }).collect())

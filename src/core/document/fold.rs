@@ -4,7 +4,7 @@ use super::{DocumentVersion, RESULT};
 use crate::core::actor::Actor;
 use crate::core::document::{Document, Said};
 use crate::core::gate::Gate;
-use crate::core::run::{Run, RunResult, Status};
+use crate::core::run::{Run, RunResult};
 use crate::core::task::Kind;
 
 impl Run {
@@ -41,9 +41,6 @@ impl Run {
             let version = document.next_version();
             self.said.push(Said::Written { name: name.to_owned(), version, by_model });
         }
-        if name == RESULT && self.status == Status::Completed && !proposed {
-            self.result = Some(RunResult { title: written.title.clone(), body: written.body.clone() });
-        }
         let made_by = written.action.clone();
         document.versions.push(written);
         document.seq = self.seq;
@@ -60,6 +57,14 @@ impl Run {
         }
         if let Some(key) = made_by {
             self.action_written(&key, number);
+        }
+        self.bring_result(name);
+    }
+
+    /// Once there is a result, it is the version of its document that counts.
+    fn bring_result(&mut self, name: &str) {
+        if name == RESULT && self.result.is_some() {
+            self.result = self.current_result();
         }
     }
 
@@ -80,13 +85,15 @@ impl Run {
         if document.version(version).is_some() {
             document.current = version;
         }
-        let Some(gate) = document.gate.take() else { return };
-        // Whichever the person chose, it is their answer to that text.
-        if *by != Actor::Flow || version == gate.version {
-            document.made = gate.version;
+        if let Some(gate) = document.gate.take() {
+            // Whichever the person chose, it is their answer to that text.
+            if *by != Actor::Flow || version == gate.version {
+                document.made = gate.version;
+            }
+            self.open_gates -= 1;
+            self.goes_on();
         }
-        self.open_gates -= 1;
-        self.goes_on();
+        self.bring_result(name);
     }
 
     /// An edit was undone: what counted before it is written once more, because none is taken away. In a conversation nothing
@@ -105,5 +112,6 @@ impl Run {
     pub(in crate::core) fn take_choice_back(&mut self, name: &str, current: u32, made: u32) {
         let Some(document) = self.documents.get_mut(name) else { return };
         (document.current, document.made, document.seq) = (current, made, self.seq);
+        self.bring_result(name);
     }
 }
