@@ -55,7 +55,7 @@ fn a_mistake_in_the_inputs_exits_4_and_nothing_is_started() {
         ("run poem -i topc=x", "topic"),
         ("run poem -i topic=@nowhere", &home.path().display().to_string()),
         ("run poem -i =x", "topic, stanzas, form, mood"),
-        ("run poem -i topic=@bytes", "not text in any known encoding"),
+        ("run poem -i topic=@bytes", "bytes"),
     ] {
         let why = home.step(&format!("{line} --json")).refused(4, "invalid_input");
         assert!(why.contains(names), "`{line}` says: {why}");

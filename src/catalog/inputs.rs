@@ -102,7 +102,9 @@ pub fn read_text(path: &str, folder: &Path) -> Result<String, FileError> {
 
 fn text_of(path: &str, bytes: Vec<u8>) -> Result<String, FileError> {
     encoding::of_file(bytes).map_err(|encoding::NotText(at)| {
-        FileError::Unusable(format!("{path} is not text in any known encoding (byte {at})"))
+        FileError::Unusable(format!(
+            "{path} is not text in any known encoding (byte {at}); save it as UTF-8, or give another file"
+        ))
     })
 }
 

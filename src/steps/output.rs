@@ -1,6 +1,7 @@
 //! What a command writes to stdout, as it comes: text for the screen, lines of the small contract, the output.
 //!
-//! At most [`MAX_KEPT`] bytes are held in memory; when there are more, all of it is spooled, up to [`MAX_SPOOLED`]. Broken UTF-8 is made readable. Secrets are out before anything is kept.
+//! At most [`MAX_KEPT`] bytes are kept in memory; when there are more, all of it is spooled, up to [`MAX_SPOOLED`]. Broken
+//! UTF-8 is made readable. Secrets are taken out before anything is kept.
 
 use std::io::{BufWriter, Write as _};
 

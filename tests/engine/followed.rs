@@ -61,7 +61,7 @@ async fn what_a_feed_leaves_out_is_read_from_the_journal_before_what_comes_next(
     let harness = Harness::new(shout);
     let (run, events) = finished(&harness).await;
     let all: Vec<u64> = (2..=events.len() as u64).collect();
-    // Every so many events, from each place on, are all that is told.
+    // The feed carries only every n-th event, from each place on.
     for told in 1..5 {
         for first in 1..=told {
             let feed = Feed::default();

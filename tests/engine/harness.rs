@@ -213,7 +213,7 @@ enum Database {
     Memory(Arc<MemoryStore>, MemoryState),
     /// In memory, but who drives a run is decided by something else.
     Owned(Arc<MemoryStore>, MemoryState, Arc<dyn Ownership>),
-    /// In a file. A write waits for another process for so long.
+    /// In a file. A write waits for another process for this long.
     File(Duration),
 }
 

@@ -212,7 +212,7 @@ async fn a_decision_about_a_run_that_nobody_drives_waits_for_the_lock_and_is_rec
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_gives_up_waiting_for_the_lock_has_decided_nothing() {
+async fn whoever_stops_waiting_for_the_lock_leaves_no_later_try_behind() {
     let harness = Harness::hasty(super::harness::shout);
     let run = harness.start(&json!([prompt("a", "x", json!({}))]), json!({}));
     let (told, holder) = (listens(&harness), Holder::default());

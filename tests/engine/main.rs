@@ -401,7 +401,7 @@ async fn accept(harness: &Harness, run: stepwell::core::id::RunId, first: usize)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_driver_sees_what_another_process_decided_within_100_ms() {
-    let harness = Harness::new(shout);
+    let harness = Harness::on_disk(shout);
     let each = json!({ "for_each": { "list": "range(9) | list", "one_by_one": true } });
     let run = harness.start(&json!([prompt("each", "{{ item }}", each)]), json!({}));
     harness.drive(run).await;

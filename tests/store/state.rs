@@ -59,13 +59,6 @@ async fn a_run_has_one_owner_who_is_woken_by_others() {
     one_owner(memory.here, memory.there).await;
 }
 
-#[tokio::test]
-async fn an_owner_that_keeps_its_run_is_not_told_that_it_is_lost() {
-    let machine = memory();
-    let lease = machine.here.take(id(1)).unwrap().unwrap();
-    assert!(tokio::time::timeout(Duration::from_millis(20), lease.lost()).await.is_err());
-}
-
 fn kept(here: &dyn Spool, there: &dyn Spool) {
     let run = id(1);
     assert_eq!((here.read(run, "a.outcome"), here.names(run)), (None, Vec::new()));

@@ -53,7 +53,7 @@ export function changedFiles(text) {
   return list;
 }
 
-/** More are not taken apart at once, nor would anybody have so many reviewed. */
+/** The most entries that are parsed at once; nobody would have more reviewed. */
 const MOST_NEW = 20_000;
 
 /**

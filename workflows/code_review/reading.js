@@ -8,17 +8,17 @@ import { partsOf } from "./parts.js";
 import { plural } from "./review.js";
 
 /**
- * So many names are asked about and judged at once, and names of so many characters: git's answer has each of them twice, and
- * an output is cut at 1 MB.
+ * At most this many names, and names of this many characters, are asked about and judged at once: git's answer has each of
+ * them twice, and an output is cut at 1 MB.
  */
 const MOST_NAMES = 500;
 const MOST_OF_NAMES = 150_000;
 
-/** So many files and lines are asked for at once, for the same reason. */
+/** At most this many files and lines are asked for at once, for the same reason. */
 const MOST_FILES = 40;
 const MOST_LINES = 4000;
 
-/** So many characters are taken apart between two answers: a script computes for a third of a second at most. */
+/** At most this many characters are parsed between two answers: a script computes for a third of a second at most. */
 const MOST_AT_ONCE = 200_000;
 
 /** All that is reviewed of a change, in characters. */

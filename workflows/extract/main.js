@@ -81,7 +81,7 @@ function recordsOf(text, document, values, notes) {
   return [...records.values()];
 }
 
-/** So many places of the same words are looked for. */
+/** At most this many places of the same words are looked for. */
 const MOST_HITS = 50;
 
 /** Where a quote begins; line breaks and spaces in it count as one space. */

@@ -8,7 +8,7 @@ use crate::core::task::{Action, Kind};
 use crate::core::toml_reader::Table;
 use crate::core::tuning::ModelSettings;
 
-/// Keys that say how a model is asked, beside [`ModelSettings::KEYS`]: a message in a conversation is asked as the
+/// Keys that say how a model is asked, in addition to [`ModelSettings::KEYS`]: a message in a conversation is asked as the
 /// conversation is.
 const OF_PROMPTS: [&str; 3] = ["system", "model", "on_cut"];
 
