@@ -406,6 +406,14 @@ fn what_follows_a_run_has_the_defaults_of_the_config_and_reads_no_file_that_a_ru
     home.write("config.toml", &format!("[defaults.second]\nnotes = \"{}\"\n", home.path().join("notes").display()));
     first("word = \"one\"");
     assert_eq!(home.step("run first --autoruns 1").exits(0).out, "notes\none, from a file\n");
+    // The task's own default is a person's word too.
+    home.write("config.toml", "");
+    let own = format!("{inputs}default = \"{}\"\n", home.path().join("notes").display());
+    home.write(
+        "workflows/second/workflow.toml",
+        &format!("{}template = \"{{{{ inputs.word }}}}, {{{{ inputs.notes.text }}}}\"\n", says("second", &own)),
+    );
+    assert_eq!(home.step("run first --autoruns 1").exits(0).out, "notes\none, from a file\n");
     // What a run gave names no file.
     first("word = \"one\", notes = \"{{ steps.say.output }}\"");
     home.step("run first --autoruns 1").exits(4);

@@ -541,24 +541,6 @@ fn a_result_is_changed_in_ones_own_words() {
 }
 
 #[test]
-fn a_result_is_changed_in_ones_own_words() {
-    let plan = json!([{ "subject": "the rope", "image": "tar", "turn": "it begins" }]);
-    let server = ModelServer::start([Reply::json(&plan), Reply::text("A rope of tar."), Reply::text("A rope, arr.")]);
-    let home = home(&server);
-    home.run(["run", "poem", "-i", "topic=the sea", "-i", "stanzas=1", "--review", "accept"]).exits(0);
-    let both = home.run(["document", "last", "--change", "louder", "--action", "plainer"]);
-    assert_eq!(both.code, 2, "{both:?}");
-    let nothing = home.run(["document", "last", "--change", " "]);
-    assert!(nothing.code == 2 && nothing.err.contains("say what is to change"), "{nothing:?}");
-    let done = home.run(["document", "last", "--change", "as {{ a pirate }} says it"]).exits(0);
-    assert_eq!(done.out.trim(), "A rope, arr.");
-    assert!(done.err.contains("version 2 of the result counts now"), "{}", done.err);
-    let said = messages(&server.requests()[2]).join("\n");
-    assert!(said.contains("as {{ a pirate }} says it") && said.contains("A rope of tar."), "{said}");
-    assert_eq!(home.show("last")["documents"][1]["action"], "change");
-}
-
-#[test]
 fn an_action_that_fails_says_why_and_changes_nothing() {
     let plan = json!([{ "subject": "the rope", "image": "tar", "turn": "it begins" }]);
     let server = ModelServer::start([Reply::json(&plan), Reply::text("A rope of tar."), Reply::status(400)]);

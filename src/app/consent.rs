@@ -1,7 +1,7 @@
 //! Which models a run would ask, and which of them a person has to agree to before the first call: those that were only
 //! found, by a key or a port, and that no config names.
 //!
-//! Promises: it is looked for local servers in one way, and only where the demo would answer because nothing else is known.
+//! Promises: local servers are probed in one place, and only where the demo would answer because nothing else is known.
 //! May not: ask a person. Whoever does says so to [`Models::agree`], and is not asked again.
 
 use crate::core::code::ErrorCode;

@@ -136,7 +136,7 @@ impl Follower {
         }
     }
 
-    /// Has everything that the journal has by now come next: what was appended where nobody drove comes through no mailbox
+    /// Queues everything that the journal has so far: what was appended where nobody drove comes through no mailbox
     /// at once.
     ///
     /// # Errors
@@ -195,7 +195,7 @@ impl Follower {
     }
 }
 
-/// Does what reads the store where it holds up nobody.
+/// Runs blocking work of the store off the async threads.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
 ) -> Result<T, EngineError> {

@@ -71,8 +71,8 @@ pub fn fields(settings: &Settings, task: &Task) -> Result<Vec<Field>, InputError
     })
 }
 
-/// Puts the config's defaults where nothing was given. The files that they name are read, relative to `folder`; nothing else
-/// is.
+/// Puts the config's defaults where nothing was given, and of inputs that are files also the task's own. The files that they
+/// name are read, relative to `folder`; nothing else is.
 ///
 /// # Errors
 /// When one does not fit, or its file cannot be read.
@@ -85,8 +85,8 @@ pub fn put_defaults(
     let mut wrong = Vec::new();
     for field in fields(settings, task)? {
         let own = find(task, &field.name).and_then(|own| own.default.as_ref());
-        // The task's own is put in by the form, and counts as not given.
-        if let Some(default) = field.default.as_ref().filter(|default| Some(*default) != own)
+        // The task's own is put in by the form, and counts as not given; but that reads no file.
+        if let Some(default) = field.default.as_ref().filter(|default| field.kind.is_read() || Some(*default) != own)
             && !given.contains_key(&field.name)
         {
             match inputs::read(&field, default, folder) {
@@ -112,7 +112,7 @@ pub fn complete(
     put_defaults(settings, task, &mut given, folder)?;
     let mut wrong = Vec::new();
     for field in task.inputs.iter().filter(|field| field.kind.is_read()) {
-        let Some(raw) = given.get(&field.name).or(field.default.as_ref()) else { continue };
+        let Some(raw) = given.get(&field.name) else { continue };
         match inputs::read(field, raw, folder) {
             Ok(value) => drop(given.insert(field.name.clone(), value)),
             Err(why) => wrong.push(InputError::of(&field.name, why.code(), why.to_string())),
@@ -194,22 +194,55 @@ pub fn kept(inputs: &Value, task: &Task) -> Map<String, Value> {
     inputs.into_iter().filter(|(name, value)| find(task, name).is_some() && !value.is_null()).collect()
 }
 
-/// Inputs of a run as a form takes them: a file that was read is its path again.
+/// Inputs of a run as a form takes them: a file that was read is its path again, in full, so that it is the same one from
+/// another folder than `folder`, in which it was named. What came from a pipe is left out.
 #[must_use]
-pub fn as_given(inputs: &Value) -> Value {
-    let path = |value: &Value| value.get("path").cloned();
+pub fn as_given(inputs: &Value, folder: &Path) -> Value {
     let Value::Object(fields) = inputs else { return inputs.clone() };
-    let given = fields.iter().map(|(name, value)| {
+    let given = fields.iter().filter_map(|(name, value)| {
         let given = match value {
-            Value::Object(_) => path(value).unwrap_or_else(|| value.clone()),
-            Value::Array(items) if items.iter().any(|item| path(item).is_some()) => {
-                items.iter().filter_map(path).collect()
+            Value::Array(items) if items.iter().any(|item| path_of(item).is_some()) => {
+                items.iter().filter_map(path_of).filter_map(|path| in_full(path, folder)).collect()
             }
-            other => other.clone(),
+            other => match path_of(other) {
+                Some(path) => in_full(path, folder)?,
+                None => other.clone(),
+            },
         };
-        (name.clone(), given)
+        Some((name.clone(), given))
     });
     given.collect::<Map<_, _>>().into()
+}
+
+/// What another run handed over, as a form takes it. A model may have written it, so of files only those come along that a
+/// person had named: they are among the `inputs` of that run, named in `folder`.
+#[must_use]
+pub fn handed_over(given: &Map<String, Value>, task: &Task, inputs: &Value, folder: &Path) -> Map<String, Value> {
+    let values = inputs.as_object().into_iter().flat_map(Map::values);
+    let named: Vec<&Value> =
+        values.flat_map(|value| value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)).collect();
+    let mut kept = given.clone();
+    for field in task.inputs.iter().filter(|field| field.kind.is_read()) {
+        let is_named = |file: &Value| named.contains(&file) && path_of(file).is_some();
+        match kept.get_mut(&field.name) {
+            Some(Value::Array(files)) => files.retain(is_named),
+            Some(file) if !is_named(file) => drop(kept.remove(&field.name)),
+            _ => {}
+        }
+    }
+    match as_given(&Value::Object(kept), folder) {
+        Value::Object(kept) => kept,
+        _ => Map::new(),
+    }
+}
+
+/// The path of a file that was read.
+fn path_of(value: &Value) -> Option<&str> {
+    value.get("path")?.as_str()
+}
+
+fn in_full(path: &str, folder: &Path) -> Option<Value> {
+    (path != "-").then(|| json!(folder.join(path).to_string_lossy()))
 }
 
 #[cfg(test)]
@@ -318,6 +351,22 @@ mod tests {
         let inputs = json!({"a": file, "b": null, "gone": 1});
         assert_eq!(Value::from(kept(&inputs, &note)), json!({ "a": file }));
         let several = json!({"a": [file, file], "list": [1, 2], "b": "c"});
-        assert_eq!(as_given(&several), json!({"a": ["x/y.txt", "x/y.txt"], "list": [1, 2], "b": "c"}));
+        let given = as_given(&several, Path::new("/home/ana"));
+        assert_eq!(given, json!({"a": ["/home/ana/x/y.txt", "/home/ana/x/y.txt"], "list": [1, 2], "b": "c"}));
+        let piped = json!({"a": {"path": "-", "name": "stdin", "text": "z"}, "b": "c"});
+        assert_eq!(as_given(&piped, Path::new("/home/ana")), json!({"b": "c"}), "it cannot be read again");
+    }
+
+    #[test]
+    fn of_the_files_that_a_run_hands_over_only_those_come_along_that_a_person_named() {
+        let note = task(&json!([
+            {"name": "a", "type": "file"}, {"name": "b", "type": "file"}, {"name": "c", "type": "files"}, {"name": "d"},
+        ]));
+        let file = |path: &str| json!({"path": path, "name": path, "text": "z"});
+        let inputs = json!({"x": file("mine"), "y": [file("too"), file("other")]});
+        let given =
+            json!({"a": file("mine"), "b": "/etc/passwd", "c": [file("too"), file("/etc/passwd")], "d": "text"});
+        let kept = handed_over(&object(&given), &note, &inputs, Path::new("/home"));
+        assert_eq!(Value::from(kept), json!({"a": "/home/mine", "c": ["/home/too"], "d": "text"}));
     }
 }

@@ -10,11 +10,10 @@ use serde_json::{Map, Value};
 
 use crate::core::event::{Origin, OriginKind};
 use crate::core::id::RunId;
-use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::usage::Budget;
-use crate::engine::{Engine, Fork, Start, StartError};
+use crate::engine::{Engine, Start};
 
 /// What a person says about a new run besides its task and inputs.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,25 +89,6 @@ pub fn plan(
         budget: terms.budget.or_else(|| again?.budget),
         origin: source.map(Source::origin),
     }
-}
-
-/// Creates a run that takes over from another what does not depend on the call `at`: session, model, inputs and folder with
-/// it. It may spend as much, unless there is another `budget`.
-///
-/// # Errors
-/// When there is no such call, it cannot be forked there, or the store cannot be used.
-pub async fn fork(
-    engine: &Engine,
-    run: RunId,
-    at: Key,
-    pinned: Arc<Pinned>,
-    budget: Option<Budget>,
-) -> Result<RunId, StartError> {
-    let forked = engine.fork(&Fork { run, at, pinned })?;
-    if let Some(budget) = budget {
-        engine.set_budget(forked, budget).await.map_err(StartError::Engine)?;
-    }
-    Ok(forked)
 }
 
 #[cfg(test)]

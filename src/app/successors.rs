@@ -30,22 +30,23 @@ pub struct Next {
     pub inputs: Value,
 }
 
-impl Next {
-    /// What it is given, as its task takes it: a number that was a text is one where the task has a number, and so on.
-    #[must_use]
-    pub fn given(&self, task: &Task) -> Map<String, Value> {
-        match form::as_typed(&task.inputs, &self.inputs) {
-            Value::Object(given) => given,
-            _ => Map::new(),
-        }
+/// What a run that follows is given, as its task takes it: a number that was a text is one where the task has a number, and
+/// so on.
+#[must_use]
+pub fn given(task: &Task, inputs: &Value) -> Map<String, Value> {
+    match form::as_typed(&task.inputs, inputs) {
+        Value::Object(given) => given,
+        _ => Map::new(),
     }
+}
 
+impl Next {
     /// The run to be started, of the same session and folder as `before`, with the config's defaults where nothing is given.
     ///
     /// # Errors
     /// When such a default does not fit, or the file that it names cannot be read.
     pub fn plan(&self, before: Arc<Run>, pinned: Arc<Pinned>, settings: &Settings) -> Result<Start, InputErrors> {
-        let mut given = self.given(&pinned.task);
+        let mut given = given(&pinned.task, &self.inputs);
         inputs::put_defaults(settings, &pinned.task, &mut given, &before.cwd)?;
         let cwd = before.cwd.clone();
         Ok(plan(Some(&Source::of(before, OriginKind::Successor)), pinned, given, cwd, Terms::default()))

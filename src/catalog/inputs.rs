@@ -195,7 +195,8 @@ mod tests {
         let said = |path: &str| read_file(path, at).unwrap_err().to_string();
         assert_eq!(said("none"), format!("there is no file none (looked in {})", at.display()));
         assert_eq!(said("d"), "d is a folder; expected a file");
-        assert_eq!(said("bytes"), "bytes is not text in any known encoding (byte 3)");
+        let why = "bytes is not text in any known encoding (byte 3); save it as UTF-8, or give another file";
+        assert_eq!(said("bytes"), why);
         assert_eq!(read_file("latin", at).unwrap()["text"], "café");
         assert_eq!(said("large"), "large is larger than 20 MB; give a smaller file, or a part of it");
         assert_eq!(read_file("large", at).unwrap_err().code(), ErrorCode::TooLarge);

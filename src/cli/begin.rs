@@ -9,7 +9,7 @@ use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
 use super::show::first;
 use super::{App, consent, detach, inputs, out};
-use crate::app::start::{self, Source, Terms, plan};
+use crate::app::start::{Source, Terms, plan};
 use crate::app::successors::{Chain, Move, Next};
 use crate::app::{definitions, inputs as app_inputs};
 use crate::core::code::ErrorCode;
@@ -21,6 +21,7 @@ use crate::core::run::Run;
 use crate::core::task::Task;
 use crate::core::text::counted;
 use crate::core::usage::Budget;
+use crate::engine::Fork;
 use crate::export::wire;
 
 /// `run`.
@@ -150,7 +151,7 @@ pub async fn fork(app: &App, args: ForkArgs) -> Result<Exit, Problem> {
     let old = engine.load(engine.find(&args.run)?)?;
     let pinned = definition(app, &old, args.pinned, &args.dir)?;
     consent::ensure(app, &pinned, old.model.as_deref()).await?;
-    let run = start::fork(engine, old.id, at.clone(), pinned, budget(args.budget.budget)).await?;
+    let run = engine.fork(&Fork { run: old.id, at: at.clone(), pinned, budget: budget(args.budget.budget) })?;
     let head = engine.load(run)?;
     let reused = counted(head.calls.len(), "call");
     let session = in_session(head.session.as_deref());

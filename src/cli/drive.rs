@@ -119,7 +119,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
     }
     drive.heard = false;
     if !drive.here && !done && !drive.how.json {
-        out::say(&format!("another process drives run {}; following it", drive.run().id.short()));
+        out::say(&format!("run {} is running in another process; following", drive.run().id.short()));
     }
     let exit = drive.go_on().await?;
     drive.finish(exit)?;
@@ -303,7 +303,7 @@ impl Drive<'_> {
             }
             Update::Locked(false) => out::say("the store is free again: all of it is saved"),
             // What a fold of the events says as well.
-            Update::Stopped(StopReason::Waiting) => {}
+            Update::Stopped(StopReason::Waiting | StopReason::DriverGone) => {}
             Update::Stopped(StopReason::Over | StopReason::Paused) => self.over = true,
             Update::Stopped(StopReason::JournalLost(why)) => return Err(why.into()),
         }
@@ -372,7 +372,7 @@ impl Drive<'_> {
                     if let Some(text) = typed.filter(|_| gate.kind() != GateKind::Secret) {
                         out::say(&not_saved(&text));
                     }
-                    let text = format!("given up; `stepwell show {}` tells whether it was saved", self.run().id.short());
+                    let text = format!("stopped waiting; check with `stepwell show {}` whether it was saved", self.run().id.short());
                     return Err(Problem::interrupted(ErrorCode::Store, text));
                 }
             }

@@ -221,6 +221,18 @@ impl ModelChoice {
     /// The provider's name.
     #[must_use]
     pub fn provider(&self) -> &str {
-        self.model.split('/').next().unwrap_or(&self.model)
+        provider_of(&self.model)
     }
+}
+
+/// The provider of a model, `PROVIDER/MODEL`.
+#[must_use]
+pub fn provider_of(model: &str) -> &str {
+    model.split('/').next().unwrap_or(model)
+}
+
+/// Whether a model, `PROVIDER/MODEL`, is the demo: what it answers is recorded.
+#[must_use]
+pub fn is_demo(model: &str) -> bool {
+    provider_of(model) == "demo"
 }

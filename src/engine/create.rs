@@ -52,6 +52,8 @@ pub struct Fork {
     pub at: Key,
     /// The definition of the new run.
     pub pinned: Arc<Pinned>,
+    /// What it may spend; `None`: as much as that run.
+    pub budget: Option<Budget>,
 }
 
 /// Why a run was not started.
@@ -120,7 +122,7 @@ impl Engine {
             cwd: old.cwd.clone(),
             session: old.session.clone(),
             model: old.model.clone(),
-            budget: old.budget,
+            budget: fork.budget.or(old.budget),
             origin: Some(Origin {
                 run: old.id,
                 how: OriginKind::Fork,

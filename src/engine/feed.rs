@@ -43,6 +43,8 @@ pub enum StopReason {
     Over,
     /// It was paused or left.
     Paused,
+    /// The other process that drove it does so no more: it came to a rest, or died.
+    DriverGone,
     /// The journal cannot be written.
     JournalLost(JournalError),
 }
@@ -70,7 +72,7 @@ pub struct Feed(Arc<Mutex<Readers>>);
 #[derive(Default)]
 pub struct Feeds(Mutex<HashMap<RunId, Feed>>);
 
-/// So many feeds may be kept that nobody uses.
+/// At most this many feeds are kept that nobody uses.
 const MOST_UNUSED: usize = 64;
 
 impl Feeds {
@@ -87,6 +89,8 @@ impl Feeds {
 #[derive(Default)]
 struct Readers {
     newest: u64,
+    /// Somebody looks at what other processes write.
+    is_watched: bool,
     mailboxes: Vec<Weak<Mailbox>>,
 }
 
@@ -104,6 +108,17 @@ impl Feed {
         let mailbox = Arc::new(Mailbox { number: readers.newest, ..Mailbox::default() });
         readers.mailboxes.push(Arc::downgrade(&mailbox));
         Subscription { mailbox }
+    }
+
+    /// Whether whoever asks is the one who looks at what other processes write, until they let go of that.
+    #[must_use]
+    pub fn claim_watch(&self) -> bool {
+        !std::mem::replace(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).is_watched, true)
+    }
+
+    /// Lets go of it.
+    pub fn release_watch(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_watched = false;
     }
 
     /// The number of the mailbox that was opened last.

@@ -374,8 +374,8 @@ impl Engine {
         if self.drive_of(run).is_some_and(|drive| drive.send(EngineCommand::Announce(self.feed(run).newest()))) {
             return Ok(Driver::Local);
         }
-        let Some(lease) = self.shared.ports.ownership.take(run)? else { return Ok(Driver::Remote) };
         let runtime = Handle::try_current().map_err(|_| EngineError::no_runtime())?;
+        let Some(lease) = self.shared.ports.ownership.take(run)? else { return Ok(Driver::Remote) };
         let (control, inbox) = DriveControl::new();
         let handle = (control.clone(), inbox);
         let run_loop = run_loop::RunLoop::open(self.clone(), run, lease, self.feed(run), (policy, how), handle)?;
@@ -507,18 +507,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Breaks off what is under way of one call; its partial text is kept and a person is asked what to do.
-    pub fn stop(&self, run: RunId, key: &Key) {
-        if let Some(drive) = self.drive_of(run) {
-            drive.stop(key);
-        }
+    /// Breaks off what is under way of one call; its partial text is kept and a person is asked what to do. `false`: the run
+    /// is not driven here, and nothing was done.
+    #[expect(clippy::must_use_candidate, reason = "who ends all that is driven here need not hear it")]
+    pub fn stop(&self, run: RunId, key: &Key) -> bool {
+        self.drive_of(run).map(|drive| drive.stop(key)).is_some()
     }
 
-    /// Gives a run up here: attempts under way are broken off, and it is paused for this reason.
-    pub fn pause(&self, run: RunId, reason: PauseReason) {
-        if let Some(drive) = self.drive_of(run) {
-            drive.pause(reason);
-        }
+    /// Gives a run up here: attempts under way are broken off, and it is paused for this reason. `false` as of
+    /// [`Engine::stop`].
+    #[expect(clippy::must_use_candidate, reason = "who ends all that is driven here need not hear it")]
+    pub fn pause(&self, run: RunId, reason: PauseReason) -> bool {
+        self.drive_of(run).map(|drive| drive.pause(reason)).is_some()
     }
 
     /// Gives a run up here once the answers of models that are under way have come; what else is under way is broken off,

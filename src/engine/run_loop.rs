@@ -259,11 +259,16 @@ impl RunLoop {
         let mut drives = self.engine.shared.drives.lock().unwrap_or_else(PoisonError::into_inner);
         drives.remove(&run);
         drop(drives);
-        let Self { feed, lease, mut inbox, .. } = self;
+        let Self { engine, feed, lease, mut inbox, committed, .. } = self;
         // The lock is free before anybody hears of the rest: whoever hears of it may take the run up.
         drop(lease);
         inbox.close();
+        let is_over = reason == StopReason::Over;
         feed.publish(&[Update::Stopped(reason)]);
+        // Whoever still reads hears what other processes do from here on. What is over is for whoever opens it again.
+        if !is_over {
+            let _ = engine.watch(run, committed, feed);
+        }
     }
 
     async fn turn(&mut self) -> Result<StopReason, JournalLost> {

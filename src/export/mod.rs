@@ -14,6 +14,7 @@ mod pdf;
 pub mod wire;
 
 use crate::core::code::ErrorCode;
+use crate::core::model;
 use crate::core::run::Run;
 use crate::core::text::{self, visible};
 
@@ -25,7 +26,7 @@ pub const DEMO: &str =
 #[must_use]
 pub fn is_demo(run: &Run) -> bool {
     let mut attempts = run.calls.values().flat_map(|call| &call.attempts);
-    attempts.any(|attempt| attempt.measured.model.as_deref().is_some_and(|model| model.starts_with("demo/")))
+    attempts.any(|attempt| attempt.measured.model.as_deref().is_some_and(model::is_demo))
 }
 
 /// What an export is written as. The names are those of `export --format`.

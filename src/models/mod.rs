@@ -271,6 +271,14 @@ impl Inner {
         let Some(dialect) = dialect(target.provider.settings.kind) else {
             return demo::answer(request, self.pace, deltas, cancel).await;
         };
+        // Whoever starts a run asks a person first; nothing is sent where somebody has forgotten to.
+        if self.roster.must_ask(target) {
+            let text = format!(
+                "{target} was found, not configured, and nobody has agreed to use it: nothing was sent. Start a run with it, or \
+                 choose a model in the config"
+            );
+            return Err(Failed::new(Failure::new(FailureClass::Denied, text)));
+        }
         let request = &*target.asked(request);
         let (shared, provider, model) = (&self.shared, &*target.provider, target.model.as_str());
         Exchange { shared, provider, dialect, model, request, deltas, cancel }.run().await

@@ -209,6 +209,13 @@ impl Roster {
 }
 
 impl Roster {
+    /// Whether a person has to agree before anything is sent to it: its provider was only found, and nobody has yet.
+    pub(super) fn must_ask(&self, target: &Target) -> bool {
+        let found = !target.configured && matches!(target.provider.origin, Origin::Key | Origin::Port);
+        let agreed = || self.agreed.read().unwrap_or_else(PoisonError::into_inner).contains(&target.provider.name);
+        found && !agreed()
+    }
+
     /// Which model would answer for a name, and why.
     pub(super) fn choice(&self, name: Option<&str>) -> Result<ModelChoice, Failure> {
         let name = name.unwrap_or(DEFAULT);
@@ -234,8 +241,7 @@ impl Roster {
                 (_, None) => format!("the config has a key for {}", provider.name),
             }
         };
-        let agreed = self.agreed.read().unwrap_or_else(PoisonError::into_inner).contains(&provider.name);
-        let ask_first = !target.configured && !agreed && matches!(provider.origin, Origin::Key | Origin::Port);
+        let ask_first = self.must_ask(target);
         let config_lines = match (ask_first, usual) {
             (false, _) => String::new(),
             (true, true) => format!("[models]\ndefault = \"{target}\""),

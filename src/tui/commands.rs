@@ -14,8 +14,8 @@ pub mod words;
 use crossterm::event::{KeyCode, KeyEvent};
 
 use self::conditions::{
-    accepts_edit, answer_failed, answers, ended, failed, gate, has_versions, instead_of, layered, moves,
-    moves_by_letter, on, on_run, pages, runs_again, takes_along,
+    accepts_edit, answer_failed, answers, ended, failed, gate, has_versions, instead_of, is_listed_only, layered,
+    moves, moves_by_letter, on, on_run, pages, runs_again, takes_along,
 };
 pub use self::moved::moved;
 use super::keys::Chord;
@@ -202,6 +202,7 @@ pub static TABLE: &[CommandEntry] = &[
         gate(s, GateKind::Stale)
     }),
     command!(Focus, "Read what waits", "read", [TAB, ENTER], |s| on_run(s) && s.selected == Selected::Unread),
+    command!(Focus, "Read the text of the row", "read", [TAB], is_listed_only),
     command!(Edit, "Edit what is shown", "edit", [c('e')], |s| {
         gate(s, GateKind::Review)
             || instead_of(s, Behind::Review)
@@ -243,7 +244,7 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Edit, "Edit the document", "edit", [c('e')], |s| s.layer == Layer::Document),
     command!(Change, "Have it changed: shorter, friendlier, …", "change…", [c('c')], |s| {
         // What counts is changed, and nothing else.
-        let of_chat = s.layer == Layer::Document && !s.acceptable;
+        let of_chat = s.layer == Layer::Document && !s.acceptable && !s.going;
         s.output && (of_chat || on_run(s) && s.selected == Selected::Result && s.changes)
     }),
     command!(Compare, "Compare this version with the one before", "compare", [c('d')], |s| {
@@ -354,7 +355,7 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Yes, "Yes", "yes", [c('Y'), c('y')], |s| s.layer == Layer::Confirm),
     command!(No, "No", "no", [c('n'), ESC], |s| s.layer == Layer::Confirm),
     // Home, history, forms, conversations.
-    command!(Open, "Open", "open", [ENTER], |s| on(s, Screen::Home) || on(s, Screen::History)),
+    command!(Open, "Open", "open", [ENTER], |s| { on(s, Screen::Home) || on(s, Screen::History) && s.output }),
     command!(Actions, "What else can be done with it", "actions", [TAB], |s| on(s, Screen::Home) && s.output),
     command!(Chips, "Narrow the search", "filter", [TAB], |s| on(s, Screen::History)),
     command!(Actions, "What else can be done with it", "actions", [Chord::alt(KeyCode::Enter)], |s| {
@@ -468,7 +469,9 @@ pub static TABLE: &[CommandEntry] = &[
     command!(AgainstLater, "Compare it with a later one", "against", [c(']')], |s| {
         s.layer == Layer::Compare && s.several
     }),
-    command!(Focus, "To the other pane", "", [TAB], |s| on_run(s) && s.selected != Selected::Unread),
+    command!(Focus, "To the other pane", "", [TAB], |s| {
+        on_run(s) && s.selected != Selected::Unread && !is_listed_only(s)
+    }),
     command!(Inbox, "All that waits", "inbox", [Chord::ctrl('n')], |s| on(s, Screen::Home)),
     command!(Inbox, "All that waits", "", [Chord::ctrl('n')], |s| on(s, Screen::Run) || on(s, Screen::History)),
     command!(History, "Everything ever produced", "history", [Chord::ctrl('f')], |s| on(s, Screen::Home)),

@@ -165,7 +165,12 @@ impl EditedDocument {
     /// Above the editor.
     #[must_use]
     pub fn title(&self) -> String {
-        let name = if self.name == RESULT { "Result" } else { self.name.as_str() };
+        self.title_of(if self.name == RESULT { "Result" } else { self.name.as_str() })
+    }
+
+    /// The same, of a document that is called so.
+    #[must_use]
+    pub fn title_of(&self, name: &str) -> String {
         let from = if self.from == self.over { String::new() } else { format!(" from version {}", self.from) };
         format!("{name} · editing{from}")
     }

@@ -72,6 +72,12 @@ pub fn of_document(kind: Kind, name: &str, version: u32) -> String {
     }
 }
 
+/// The draft of what is to change in a document, in a person's own words.
+#[must_use]
+pub fn of_change(document: &str) -> String {
+    format!("change {document}")
+}
+
 /// The document and the version of it that a draft is of, if it is one of a document's text.
 #[must_use]
 pub fn document_of(draft: &str) -> Option<(&str, u32)> {

@@ -89,10 +89,10 @@ impl Compare {
         }
     }
 
-    /// How many versions there are.
+    /// Whether there are others than these two.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.versions.len()
+    pub fn has_others(&self) -> bool {
+        self.versions.len() > 2
     }
 
     /// What is compared with what.

@@ -342,13 +342,13 @@ async fn a_fork_has_what_the_steps_gave_and_no_action() {
     harness.drive(run).await;
     act(&harness, run, "detail").await;
     let pinned = Arc::new(pinned(&steps, &more));
-    let fork = Fork { run, at: "b".parse().unwrap(), pinned: Arc::clone(&pinned) };
+    let fork = Fork { run, at: "b".parse().unwrap(), pinned: Arc::clone(&pinned), budget: None };
     let fork = harness.engine.fork(&fork).unwrap();
     let state = harness.drive(fork).await;
     assert_eq!((body(&state), versions(&state).len()), ("The SEA AND SKY", 1));
     assert!(state.call(&"detail#0".parse().unwrap()).is_none());
     // An action is no place to fork at.
-    let at_action = harness.engine.fork(&Fork { run, at: "detail#0".parse().unwrap(), pinned });
+    let at_action = harness.engine.fork(&Fork { run, at: "detail#0".parse().unwrap(), pinned, budget: None });
     assert!(at_action.unwrap_err().to_string().contains("is an action"));
 }
 

@@ -246,7 +246,10 @@ async fn an_adopted_call_of_a_child_is_still_the_child_s() {
     let run = start(&harness, &family);
     harness.drive(run).await;
     harness.decide(run, "k.draft", DecisionKind::Accept).await;
-    let forked = harness.engine.fork(&Fork { run, at: "draft".parse().unwrap(), pinned: Arc::clone(&family) }).unwrap();
+    let forked = harness
+        .engine
+        .fork(&Fork { run, at: "draft".parse().unwrap(), pinned: Arc::clone(&family), budget: None })
+        .unwrap();
     harness.drive(forked).await;
     harness.engine.decide(forked, decision("k.draft", DecisionKind::Reopen)).await.unwrap();
     let always = DecisionKind::Retry { instruction: "in prose".into(), scope: InstructionScope::Always, model: None };

@@ -95,7 +95,7 @@ async fn what_a_fork_adopts_is_held_to_the_form_and_schema_that_it_was_made_for(
     harness.drive(run).await;
     harness.decide(run, "q", DecisionKind::Answer { value: json!({ "n": 3 }) }).await;
     let pinned = std::sync::Arc::new(pinned(&steps, &json!({})));
-    let fork = harness.engine.fork(&Fork { run, at: "last".parse().unwrap(), pinned }).unwrap();
+    let fork = harness.engine.fork(&Fork { run, at: "last".parse().unwrap(), pinned, budget: None }).unwrap();
     assert!(matches!(harness.engine.load(fork).unwrap().origin, Some(Origin { .. })));
     harness.engine.decide(fork, decision("q", DecisionKind::Reopen)).await.unwrap();
     for (unfit, wrong) in [(json!({ "n": 99 }), "n"), (json!("just text"), "text")] {

@@ -7,7 +7,7 @@ use std::task::Poll;
 use serde_json::json;
 use stepwell::app::follow::Follower;
 use stepwell::core::decide::DecisionKind;
-use stepwell::core::event::Event;
+use stepwell::core::event::{Event, PauseReason};
 use stepwell::core::id::RunId;
 use stepwell::core::model::Delta;
 use stepwell::core::run::{Run, Status};
@@ -201,4 +201,36 @@ async fn what_was_appended_where_nobody_drives_is_seen_at_once_when_it_is_looked
     let Some(Update::Event(renamed)) = follower.try_next().await.unwrap() else { panic!("it is there") };
     assert!(matches!(renamed.event, Event::RunRenamed { .. }), "{renamed:?}");
     assert_eq!(follower.run().title, "Another name");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_follows_hears_that_whoever_drove_the_run_elsewhere_does_so_no_more() {
+    let here = Harness::new(|_| Act::Hang("so far"));
+    let there = here.neighbour();
+    let run = here.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
+    there.engine.drive(run).unwrap();
+    let mut follower = Follower::open(&here.engine, run).unwrap();
+    while follower.run().under_way() == 0 {
+        next(&mut follower).await;
+    }
+    assert!(there.engine.pause(run, PauseReason::ByYou) && !here.engine.pause(run, PauseReason::ByYou));
+    while next(&mut follower).await != Update::Stopped(StopReason::DriverGone) {}
+    assert_eq!(follower.run().status, Status::Paused, "what it wrote last was given before");
+    same(&here.engine, &follower);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_follows_a_run_that_was_driven_here_hears_what_others_do_once_it_rests() {
+    let here = Harness::new(|_| Act::Hang("so far"));
+    let run = here.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
+    let mut follower = Follower::open(&here.engine, run).unwrap();
+    here.engine.drive(run).unwrap();
+    while follower.run().under_way() == 0 {
+        next(&mut follower).await;
+    }
+    here.engine.pause(run, PauseReason::ByYou);
+    while next(&mut follower).await != Update::Stopped(StopReason::Paused) {}
+    here.neighbour().engine.rename(run, "Another name").await.unwrap();
+    let Update::Event(renamed) = next(&mut follower).await else { panic!("it is told of") };
+    assert!(matches!(renamed.event, Event::RunRenamed { .. }), "{renamed:?}");
 }

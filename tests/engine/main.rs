@@ -464,7 +464,7 @@ async fn a_fork_adopts_what_does_not_depend_on_its_point() {
     harness.drive(run).await;
     harness.decide(run, "b", DecisionKind::Accept).await;
     let pinned = std::sync::Arc::new(harness::pinned(&steps, &json!({})));
-    let fork = stepwell::engine::Fork { run, at: "b".parse().unwrap(), pinned };
+    let fork = stepwell::engine::Fork { run, at: "b".parse().unwrap(), pinned, budget: None };
     let fork = harness.engine.fork(&fork).unwrap();
     let state = harness.drive(fork).await;
     assert_eq!(waiting(&state, GateKind::Review), ["b"]);

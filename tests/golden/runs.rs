@@ -351,7 +351,7 @@ async fn forked() -> (Harness, RunId) {
     let run = harness.start(&steps, json!({}));
     let state = harness.drive(run).await;
     let pinned = harness.engine.definition(&state).unwrap();
-    let fork = harness.engine.fork(&Fork { run, at: "b".parse().unwrap(), pinned }).unwrap();
+    let fork = harness.engine.fork(&Fork { run, at: "b".parse().unwrap(), pinned, budget: None }).unwrap();
     harness.drive(fork).await;
     (harness, fork)
 }

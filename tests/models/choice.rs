@@ -34,8 +34,12 @@ async fn without_a_config_a_key_answers_then_a_local_server_then_the_demo() {
     none.probe().await;
     let choice = none.choice(None).unwrap();
     assert_eq!((choice.model.as_str(), choice.ask_first), ("ollama/qwen3:8b", true));
+    let refused = ask(&none, request("Say hello")).await.expect_err("nobody has agreed to it");
+    assert_eq!(refused.failure.class, FailureClass::Denied);
+    assert!(server.requests().iter().all(|asked| asked.path.contains("tags")), "nothing was sent");
     none.agree("ollama");
     assert!(!none.choice(None).unwrap().ask_first);
+    assert_ne!(ask(&none, request("Say hello")).await.expect_err("no answer").failure.class, FailureClass::Denied);
     let names: Vec<String> = none.choices().into_iter().map(|choice| choice.model).collect();
     assert_eq!(names.first().map(String::as_str), Some("ollama/qwen3:8b"));
     assert_eq!(names.last().map(String::as_str), Some("demo/recorded"));

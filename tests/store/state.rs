@@ -2,7 +2,6 @@
 //! write; and what is on its way into the journal.
 
 use std::io::Write as _;
-use std::time::Duration;
 
 use stepwell::core::ports::{Ownership, Spool};
 use stepwell::store::{MemoryState, StateFolder};

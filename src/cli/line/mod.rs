@@ -24,7 +24,7 @@ use crate::core::actor::Actor;
 use crate::core::event::{Event, Measured, Recorded, Started};
 use crate::core::gate::Gate;
 use crate::core::key::Key;
-use crate::core::model::Delta;
+use crate::core::model::{Delta, is_demo};
 use crate::core::pinned::Pinned;
 use crate::core::ports::Models;
 use crate::core::run::Run;
@@ -282,7 +282,7 @@ impl Teller {
 /// A model's name; the demo's text is labelled wherever it is shown.
 #[must_use]
 pub fn labelled(model: &str) -> String {
-    if model.starts_with("demo/") { format!("{model} (a demo, not a model's answer)") } else { model.to_owned() }
+    if is_demo(model) { format!("{model} (a demo, not a model's answer)") } else { model.to_owned() }
 }
 
 fn one_line(item: &Value) -> String {

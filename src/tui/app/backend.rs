@@ -275,9 +275,9 @@ impl Backend {
                 let _ = self.changes.send(Asked::Change(change));
             }
             Request::Open(ticket, opening) => {
-                self.beside(Request::Open(ticket, opening.clone()), |desk| async move {
-                    let made = desk.open(opening).await?;
-                    desk.show(ticket, made).await
+                self.beside(Request::Open(ticket, opening.clone()), |backend| async move {
+                    let made = backend.open(opening).await?;
+                    backend.show(ticket, made).await
                 });
             }
             Request::Errand(search @ Errand::Search { .. }) => {
@@ -291,7 +291,7 @@ impl Backend {
             }
             Request::Errand(errand) if self.is_known(&errand) => {}
             Request::Errand(errand) => {
-                self.beside(Request::Errand(errand.clone()), |desk| async move { desk.run(errand).await });
+                self.beside(Request::Errand(errand.clone()), |backend| async move { backend.run(errand).await });
             }
         }
     }
@@ -308,8 +308,8 @@ impl Backend {
     where
         F: Future<Output = Result<Option<Message>, String>> + Send + 'static,
     {
-        let (desk, work) = (self.clone(), work(self.clone()));
-        self.threads.spawn(async move { desk.done(request, work.await).await });
+        let (backend, work) = (self.clone(), work(self.clone()));
+        self.threads.spawn(async move { backend.done(request, work.await).await });
     }
 
     /// Whether a list that is asked for every second is what it was: nothing was written, and no process that may have
@@ -366,7 +366,7 @@ impl Backend {
                 let asked = engine.act_in_words(run, &document, Some(version), &instruction).await;
                 self.acted(run, asked.map_err(|refused| refused.to_string())).await?;
             }
-            Change::Stop { run, key, again: None } => engine.stop(run, &key),
+            Change::Stop { run, key, again: None } => heard_here(&engine, run, engine.stop(run, &key))?,
             Change::Stop { run, key, again: Some(again) } => {
                 let backend = self.clone();
                 // What was decided meanwhile does not wait until the attempt has come to its end.
@@ -383,7 +383,7 @@ impl Backend {
             }
             Change::GiveKey { run, key, secret } => self.give_key(run, key, secret).await?,
             Change::Undo { run, seq } => return self.undo(&engine, run, seq).await.map(Some),
-            Change::Pause(run) => engine.pause(run, PauseReason::ByYou),
+            Change::Pause(run) => heard_here(&engine, run, engine.pause(run, PauseReason::ByYou))?,
             Change::GoOn(run) => {
                 engine.retry_failed(run).await.map_err(|error| error.to_string())?;
                 self.go_on(run).await?;
@@ -562,4 +562,12 @@ impl Backend {
             }
         }
     }
+}
+
+/// What stops a run is said to who drives it: another process is not reached.
+fn heard_here(engine: &Engine, run: RunId, heard: bool) -> Result<(), String> {
+    if heard || !engine.is_driven(run) {
+        return Ok(());
+    }
+    Err("the run is active in another process; stop or pause it there".to_owned())
 }

@@ -74,7 +74,7 @@ impl Backend {
             .of_catalog(move |catalog, paths| {
                 let entry = catalog.get(&id).map_err(|error| error.to_string())?;
                 let root = paths.own.as_ref().filter(|_| hides_shipped(entry));
-                let root = root.ok_or_else(|| format!("`{id}` is no copy of yours of what is shipped"))?;
+                let root = root.ok_or_else(|| format!("`{id}` is not your copy of a built-in task"))?;
                 put_aside(root, entry).map_err(|error| format!("{} stays: {error}", entry.path.display()))
             })
             .await?;
@@ -137,10 +137,14 @@ fn put_aside(root: &Path, entry: &Entry) -> io::Result<PathBuf> {
     let (whole, name) = named.ok_or_else(|| io::Error::other("it has no name of its own"))?;
     let trash = root.join("trash");
     private_folder(&trash)?;
-    let free = (1..).map(|n| trash.join(if n == 1 { name.clone() } else { format!("{n}-{name}") }));
-    let aside = free.into_iter().find(|place| !place.exists()).unwrap_or_else(|| trash.join(&name));
-    std::fs::rename(whole, &aside)?;
-    Ok(aside)
+    let free = (1..u32::MAX).map(|n| trash.join(if n == 1 { name.clone() } else { format!("{n}-{name}") }));
+    for aside in free {
+        if !aside.exists() {
+            std::fs::rename(whole, &aside)?;
+            return Ok(aside);
+        }
+    }
+    Err(io::Error::other(format!("{} is full", trash.display())))
 }
 
 fn read(id: String, file: PathBuf) -> Result<Definition, String> {

@@ -35,7 +35,7 @@ impl Backend {
         if let Some(choice) = needed.into_iter().next() {
             return Ok(Ready::Consent { choice, then: Box::new(Opening::Fork { run, at }) }.into());
         }
-        let fork = Fork { run, at: at.clone(), pinned: Arc::new(pinned) };
+        let fork = Fork { run, at: at.clone(), pinned: Arc::new(pinned), budget: None };
         let made = move |engine: &Engine| {
             let new = engine.fork(&fork).map_err(|error| error.to_string())?;
             Ok((new, load(engine, new)?.calls.len()))

@@ -87,8 +87,7 @@ impl Backend {
         };
         let lines = vec![
             format!("Take back the {} in \"{title}\"?", newest.name()),
-            "It is the newest decision there. What has begun because of it is stopped, and can be decided again."
-                .to_owned(),
+            "It is the newest decision there. Anything it started is stopped; you can decide again.".to_owned(),
         ];
         let undo = Effect::Change(Change::Undo { run, seq: newest.seq });
         Ok(Ready::Above(Box::new(Kind::Confirm(Confirm::new(lines, vec![undo])).into())).into())

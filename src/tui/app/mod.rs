@@ -168,7 +168,7 @@ async fn finish_answers(backend: &Backend, interrupt: &mut Signal) -> Vec<RunId>
     let titles: Vec<String> = answering.iter().map(|run| backend.title(*run)).collect();
     backend.say(&format!(
         "{}: the answer under way is finished first, then the run continues in the background. Ctrl-C does not wait: the \
-         answer is begun again there.",
+         request is sent again there.",
         titles.join(", ")
     ));
     for run in &answering {

@@ -7,10 +7,9 @@ use serde_json::{Value, json};
 use super::backend::{Backend, Made};
 use super::expense::expected;
 use crate::app::start::{Source, Terms, plan};
-use crate::app::{consent, definitions, inputs};
+use crate::app::{consent, definitions, inputs, successors};
 use crate::catalog::Catalog;
-use crate::core::event::OriginKind;
-use crate::core::form;
+use crate::core::event::{Origin, OriginKind};
 use crate::core::pinned::Pinned;
 use crate::core::ports::HistoryQuery;
 use crate::core::secret::Secret;
@@ -36,17 +35,34 @@ impl Backend {
                 let query = HistoryQuery { task: Some(id), limit: 1, ..HistoryQuery::default() };
                 let newest = engine.history(&query).map_err(|error| error.to_string())?.into_iter().next();
                 let run = newest.and_then(|row| engine.load(row.run).ok());
-                Ok((run.map(|run| (inputs::as_given(&run.inputs), run.usage.usd)), draft))
+                Ok((run.map(|run| (inputs::as_given(&run.inputs, &run.cwd), run.usage.usd)), draft))
             })
             .await?;
         let (last, usd) = last.unzip();
         let cost = expected(&task, usd, &*self.services().await?.models);
-        let handed_over = from.as_ref().is_some_and(|from| from.how == OriginKind::Successor);
-        let given = given.map_or(json!({}), |given| {
-            let given = inputs::as_given(&given);
-            if handed_over { form::as_typed(&task.inputs, &given) } else { given }
-        });
+        let given = match (given, &from) {
+            (Some(given), Some(from)) => self.given_by(given, from, &task).await?,
+            (given, _) => given.unwrap_or(json!({})),
+        };
         Ok(Ready::Form(Box::new(FormOf { task: Arc::new(task), given, last, cost, draft, from })).into())
+    }
+
+    /// What another run gave, as a form takes it.
+    async fn given_by(&self, given: Value, from: &Parent, task: &Task) -> Result<Value, String> {
+        let (from, of, cwd) = (from.clone(), task.clone(), self.cwd.clone());
+        self.blocking(move |engine| {
+            // It may have been deleted meanwhile.
+            let Ok(old) = engine.load(from.run) else { return Ok(inputs::as_given(&given, &cwd)) };
+            if from.how != OriginKind::Successor {
+                return Ok(inputs::as_given(&given, &old.cwd));
+            }
+            let given = successors::given(&of, &given);
+            // What that run had itself from another one, nobody had named here.
+            let named =
+                if old.origin.as_ref().is_some_and(Origin::hands_over) { json!({}) } else { (*old.inputs).clone() };
+            Ok(Value::Object(inputs::handed_over(&given, &of, &named, &old.cwd)))
+        })
+        .await
     }
 
     /// Starts a task with a text in its first required text input, or shows its form when there is more to fill in.

@@ -58,6 +58,11 @@ pub(super) fn instead_of(s: &Situation, behind: Behind) -> bool {
     on_run(s) && s.selected == Selected::Earlier(behind)
 }
 
+/// There is room for the list alone, and the text of the selected row is a key away.
+pub(super) fn is_listed_only(s: &Situation) -> bool {
+    on_run(s) && !s.output && matches!(s.selected, Selected::Accepted | Selected::Result | Selected::Document)
+}
+
 /// There is a text that may leave the screen. What an approval shows is answered by other keys only.
 pub(super) fn takes_along(s: &Situation) -> bool {
     on_run(s) && s.output && !matches!(s.selected, Selected::Gate(GateKind::Approval) | Selected::Unread)

@@ -33,10 +33,10 @@ pub(crate) const WHAT_RESULT: &str = "What was its result? (JSON or text)";
 pub(crate) const WHAT_BUDGET: &str = "What may the run spend in all? (2.50 in US dollars, or 500000 tokens)";
 
 /// The draft of what is to be different about the document of a conversation.
-const SAID_DRAFT: &str = "write again";
+pub(super) const SAID_DRAFT: &str = "write again";
 
 /// Said where nothing is to be different that the person could name.
-pub(crate) const WRITE_AGAIN: &str = "Write it again, in another way.";
+pub(crate) const WRITE_AGAIN: &str = "Please write it again, differently.";
 
 /// What becomes of the answer.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,11 +5,13 @@ use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::ask::SAID_DRAFT;
 use super::{Outcome, middle};
 use crate::core::id::RunId;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent};
 use crate::tui::commands::Id;
+use crate::tui::drafts::{self, Slot, Unsaved};
 use crate::tui::effect::{Change, Effect};
 use crate::tui::text::fuzzy::Fuzzy;
 use crate::tui::text::{fit, width};
@@ -177,10 +179,23 @@ impl Choose {
         self.entries
     }
 
-    /// Whether there is nothing to choose.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    /// The draft of one's own words, where what is typed finds nothing else.
+    pub(super) fn unsaved(&self) -> Option<Unsaved> {
+        let (run, name) = match self.own_words.as_ref()? {
+            OwnWords::Say(run) => (*run, SAID_DRAFT.to_owned()),
+            OwnWords::Act(run, document, _) => (*run, drafts::of_change(document)),
+        };
+        let text = Some(self.input.value()).filter(|text| !text.trim().is_empty() && self.found.is_empty());
+        Some(Unsaved::of_run(run, name, text))
+    }
+
+    /// Takes a draft of that, if nothing was typed.
+    pub(super) fn offer(&mut self, run: RunId, name: &str, text: &str) {
+        let mine = self.unsaved().is_some_and(|unsaved| unsaved.slot == Slot::Run(run, name.to_owned()));
+        if mine && self.input.value().is_empty() {
+            self.input = LineInput::new(text);
+            self.search();
+        }
     }
 
     /// Takes a paste.

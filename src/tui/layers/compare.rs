@@ -63,7 +63,7 @@ impl Compared {
     pub fn has_several(&self) -> bool {
         match &self.what {
             What::Parts { parts, .. } => parts.len() > 1,
-            What::Versions(compare) => compare.count() > 2,
+            What::Versions(compare) => compare.has_others(),
         }
     }
 

@@ -98,6 +98,7 @@ impl Above {
     pub fn unsaved(&self) -> Option<Unsaved> {
         match &self.kind {
             Kind::Ask(ask) => ask.unsaved(),
+            Kind::Choose(choose) => choose.unsaved(),
             _ => None,
         }
     }
@@ -119,8 +120,10 @@ impl Above {
 
     /// A draft was found; it is taken where it belongs here and nothing else was typed.
     pub fn offer(&mut self, run: RunId, name: &str, text: &str) {
-        if let Kind::Ask(ask) = &mut self.kind {
-            ask.offer(run, name, text);
+        match &mut self.kind {
+            Kind::Ask(ask) => ask.offer(run, name, text),
+            Kind::Choose(choose) => choose.offer(run, name, text),
+            _ => {}
         }
     }
 

@@ -160,8 +160,7 @@ pub fn of_task(task: &TaskRow, variants: &[&TaskRow]) -> Choose {
     if task.hides_shipped {
         let lines = vec![
             format!("Return to the \"{}\" that is shipped with Stepwell?", task.name),
-            "Your own copy is put aside, with all that you changed in it: where is said then. Runs keep theirs."
-                .to_owned(),
+            "Your copy moves to the trash folder; existing runs are not affected.".to_owned(),
         ];
         let drop = Effect::Errand(Errand::DropCopy(task.id.clone()));
         let asks = Above::effect(Kind::Confirm(Confirm::new(lines, vec![drop])));

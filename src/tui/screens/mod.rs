@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use ratatui::style::Style;
 
 use crate::core::event::{Measured, PauseReason};
+use crate::core::model::is_demo;
 use crate::core::ports::RunRow;
 use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
@@ -100,11 +101,6 @@ fn fact(model: &str, full: &str, short: &str, theme: &Theme) -> Fact {
 
 fn short_name(model: &str) -> &str {
     model.rsplit('/').next().unwrap_or(model)
-}
-
-/// Whether a model, `PROVIDER/MODEL`, is the demo.
-pub(crate) fn is_demo(model: &str) -> bool {
-    model.starts_with("demo")
 }
 
 /// Whether the result of a run has text of the demo: what was accepted counts, and no attempt that was not.

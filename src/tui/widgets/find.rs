@@ -138,6 +138,12 @@ impl Find {
         self.found.borrow().matches.get(self.at)?.first().map(|piece| piece.line)
     }
 
+    /// Whether there are matches.
+    #[must_use]
+    pub fn has_matches(&self) -> bool {
+        !self.found.borrow().matches.is_empty()
+    }
+
     /// How many matches there are: `7 matches`; empty for none.
     #[must_use]
     pub fn counts(&self) -> String {

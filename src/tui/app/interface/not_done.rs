@@ -81,6 +81,7 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
     match change {
         Change::Message(run, text) => Some((run, "message".to_owned(), text)),
         Change::EditDocument { run, body, draft, .. } => Some((run, draft?, body)),
+        Change::ActInWords { run, document, instruction, .. } => Some((run, drafts::of_change(&document), instruction)),
         Change::WriteDocument(run, decision) => match decision.kind {
             DecisionKind::Edit { output: Value::String(text), .. } => {
                 Some((run, drafts::of_document(TaskKind::Instruct, RESULT, 0), text))
@@ -104,7 +105,6 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
         }
         Change::WriteAnyway(_)
         | Change::Act { .. }
-        | Change::ActInWords { .. }
         | Change::Stop { .. }
         | Change::ChooseModel { .. }
         | Change::GiveKey { .. }

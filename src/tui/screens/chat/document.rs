@@ -148,7 +148,8 @@ impl ChatScreen {
         };
         let edited = EditedDocument::new(&self.run, RESULT, self.page());
         let text = self.draft_names(&edited).iter().find_map(|name| self.drafts.get(name)).cloned().unwrap_or(text);
-        (self.search, self.focus) = (None, Focus::Edit(edited, Box::new(Editor::new(&text))));
+        // A note about it named keys that are text now.
+        (self.search, self.note, self.focus) = (None, None, Focus::Edit(edited, Box::new(Editor::new(&text))));
     }
 
     /// The names under which a draft of that edit may be kept: its own, and for the first version that of a text that was

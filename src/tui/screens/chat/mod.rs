@@ -478,18 +478,29 @@ impl ChatScreen {
 
     /// The choice of the task's actions.
     fn change(&mut self) -> Vec<Effect> {
+        if self.is_answering() {
+            return Vec::new();
+        }
         let entries = self.task.as_deref().map(|task| picks::actions(task, &self.run, RESULT)).unwrap_or_default();
         if entries.is_empty() {
             return self.write_again();
         }
-        let choose = Choose::new("What is to change? Pick it, or type it", entries);
+        let choose = Choose::new("Change what? Pick or type", entries);
         vec![Above::effect(Kind::Choose(choose.or_own_words(OwnWords::Say(self.run.id))))]
+    }
+
+    /// Whether the model answers, so that nothing more can be asked for; then that is said.
+    fn is_answering(&mut self) -> bool {
+        let answers = self.run.under_way() > 0;
+        if answers {
+            self.note = Some(STILL.to_owned());
+        }
+        answers
     }
 
     /// Asks what is to be different, for the document to be written again.
     fn write_again(&mut self) -> Vec<Effect> {
-        if self.run.under_way() > 0 {
-            self.note = Some(STILL.to_owned());
+        if self.is_answering() {
             return Vec::new();
         }
         vec![Above::effect(Kind::Ask(Ask::new("What should be different?", "", Then::Say(self.run.id))))]

@@ -136,7 +136,7 @@ impl ChatScreen {
         let focused = !matches!(self.focus, Focus::Conversation);
         let shown = self.shown();
         let title = shown.map_or("Document".into(), |(_, version)| version.title.line());
-        let title = if let Focus::Edit(..) = self.focus { format!("{title} · editing") } else { title.into_owned() };
+        let title = if let Focus::Edit(edited, _) = &self.focus { edited.title_of(&title) } else { title.into_owned() };
         let pane = canvas.pane(area, &title, focused);
         let mut inner = Rect { x: pane.x + 1, width: pane.width.saturating_sub(2), ..pane };
         if let Some(find) = &self.search {

@@ -39,12 +39,14 @@ pub fn choose(connection: &Connection, role: &str, models: &[String], found: &[F
 #[must_use]
 pub fn other_server(now: DateTime<Utc>) -> FormScreen {
     let connection = Connection { provider: "server".to_owned(), ..Connection::default() };
-    // Where it is comes before all else.
-    let fields = fields();
-    let first = fields.iter().position(|field| field.name == "base_url").unwrap_or_default();
-    let mut ordered = vec![fields[first].clone()];
-    ordered.extend(fields.into_iter().enumerate().filter(|(at, _)| *at != first).map(|(_, field)| field));
-    form_of("Another server", &ordered, &connection, DEFAULT_ROLE, "", now)
+    // Where it is comes before all else, and is no service's own: a key must not go to another one.
+    let mut fields = fields();
+    fields.sort_by_key(|field| field.name != "base_url");
+    for field in fields.iter_mut().filter(|field| field.name == "base_url") {
+        field.required = true;
+        field.help = Some("with its /v1 for the kind openai".to_owned());
+    }
+    form_of("Another server", &fields, &connection, DEFAULT_ROLE, "", now)
 }
 
 /// The form for a model, filled with what is known of how it is reached. `problem`: what is wrong with that.

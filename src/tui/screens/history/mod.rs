@@ -214,7 +214,7 @@ impl HistoryScreen {
             selected: if run { Selected::Listed } else { Selected::None },
             output: run,
             several: match self.focus {
-                Focus::Preview => !self.search.is_empty(),
+                Focus::Preview => !self.search.is_empty() && self.words.has_matches(),
                 Focus::Search | Focus::Filters => self.pair().is_some(),
             },
             marked: !self.marked.is_empty(),

@@ -85,6 +85,16 @@ impl RunScreen {
         self.selected_row().is_some_and(|row| row.id == RowId::Result)
     }
 
+    /// Whether a person wrote the version of the document that is shown.
+    pub(super) fn is_by_hand(&self) -> bool {
+        let earlier = self.content.earlier.map(|earlier| earlier.page.version);
+        let shown = self.document().and_then(|document| match earlier {
+            Some(number) => document.version(number),
+            None => document.current().map(|(_, version)| version),
+        });
+        shown.is_some_and(|version| version.by.is_person() && version.made_by().is_none())
+    }
+
     /// What waits with the selected document.
     pub(super) fn gate_of_document(&self) -> Option<&Gate> {
         self.document()?.gate.as_ref()
@@ -118,8 +128,7 @@ impl RunScreen {
             self.note = Some(Note::Failed("there is no text to change yet".to_owned()));
             return Vec::new();
         };
-        let title =
-            if entries.is_empty() { "What is to change? Type it" } else { "What is to change? Pick it, or type it" };
+        let title = if entries.is_empty() { "Change what? Type it" } else { "Change what? Pick or type" };
         let own = OwnWords::Act(self.run.id, RESULT.to_owned(), version);
         vec![Above::effect(Kind::Choose(Choose::new(title, entries).or_own_words(own)))]
     }

@@ -275,9 +275,11 @@ impl RunScreen {
                 Some(earlier) => earlier.takeable,
                 None => call.and_then(Call::gate).is_some_and(|gate| gate.allows(Answer::Accept)),
             },
-            output: !self.content.is_empty(),
+            // Where there is room for the list alone, the text is not there before it is gone to.
+            output: !self.content.is_empty() && (frame.content.is_some() || frame.row.is_none()),
             several: match &self.over {
                 Over::Retry(retry) => retry.has_others(),
+                Over::Compare(compare) => compare.has_others(),
                 _ => match call {
                     Some(call) => pages::pages(call, call.gate()).len() > 1,
                     None => self.document().is_some_and(|document| document.count() > 1),

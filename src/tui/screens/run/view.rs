@@ -12,13 +12,14 @@ use super::{Note, Pane, RunScreen, badges};
 use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
 use crate::core::document::Document as Written;
 use crate::core::gate::GateKind;
+use crate::core::model::is_demo;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands::{self, Hint, Id};
 use crate::tui::documents;
 use crate::tui::markdown::Document;
-use crate::tui::screens::{is_demo, is_of_demo, model_of, named_model, status_of};
+use crate::tui::screens::{is_of_demo, model_of, named_model, status_of};
 use crate::tui::situation::Situation;
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{clock, dollars, fit, thousands, width};
@@ -208,7 +209,8 @@ impl RunScreen {
     /// Above the output: a demo's is labelled wherever it is shown, at length where there is room.
     fn title(&self, cells: u16, as_written: bool) -> String {
         let of_demo = self.shown_model().is_some_and(|model| is_demo(&model));
-        let result_of_demo = self.run.result.is_some() && self.is_on_result() && is_of_demo(&self.run);
+        let result_of_demo =
+            self.run.result.is_some() && self.is_on_result() && is_of_demo(&self.run) && !self.is_by_hand();
         let cells = usize::from(cells).saturating_sub(5);
         let gate = self.call().and_then(Call::gate);
         let due = gate.and_then(|gate| self.run.due(gate)).map(|due| due.words(self.now, &chrono::Local));

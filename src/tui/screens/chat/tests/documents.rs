@@ -1,6 +1,7 @@
 //! The document of a conversation: its versions as pages, and edits of them that were not saved.
 
 use super::*;
+use crate::tui::drafts::Slot;
 
 /// The page of the document that is on screen, as its marker says it.
 fn shown(screen: &mut ChatScreen) -> String {
@@ -202,4 +203,25 @@ fn saving_accepts_only_where_there_is_something_to_accept() {
     let mut screen = open_with(&asks(), Some(letter()));
     press(&mut screen, &["Tab", "e"]);
     assert!(offers(&screen), "it ends the conversation");
+}
+
+#[test]
+fn what_one_has_typed_of_a_change_comes_back_and_is_no_message_while_the_model_answers() {
+    let mut screen = open_with(&delivered(), Some(task_with_an_action()));
+    let run = screen.run.id;
+    let mut choice = above(&press(&mut screen, &["Tab", "c"]));
+    typed(&mut choice, "formal");
+    assert_eq!(choice.unsaved().unwrap().text, None, "it only finds what is declared");
+    typed(&mut choice, " as a pirate");
+    let kept = choice.unsaved().unwrap();
+    let Slot::Run(of, name) = kept.slot.clone() else { panic!("{kept:?}") };
+    assert_eq!((of, kept.text.as_deref()), (run, Some("formal as a pirate")));
+    let mut again = above(&press(&mut screen, &["c"]));
+    again.offer(run, &name, "formal as a pirate");
+    let said = again.update(Message::Key(key("Enter"))).effects;
+    assert_eq!(said, [Effect::Change(Change::Message(run, "formal as a pirate".into()))]);
+
+    let answering = super::said(delivered(), "shorter").start("reply#2", 1, None);
+    let mut screen = open_with(&answering, Some(task_with_an_action()));
+    assert_eq!(press(&mut screen, &["Tab", "c"]), []);
 }
