@@ -191,7 +191,8 @@ impl RunLoop {
             return false;
         }
         let since = self.now() - age.duration();
-        let Ok(Some((from, output))) = self.engine.shared.ports.store.cached(&want.fingerprint, since) else {
+        let cached = self.engine.with_store(|store| store.cached(&want.fingerprint, since));
+        let Ok(Some((from, output))) = cached else {
             return false;
         };
         if from == self.run.id {

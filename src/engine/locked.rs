@@ -23,6 +23,11 @@ const BETWEEN: Duration = Duration::from_millis(10);
 
 /// What people do outside of a run that is driven here: it waits as well, for as long as they do.
 impl Engine {
+    /// Does something with what is kept, which blocks: nothing else that this thread has to do waits for it.
+    pub(super) fn with_store<T>(&self, work: impl FnOnce(&dyn Storage) -> T) -> T {
+        blocking(|| work(&*self.shared.ports.store))
+    }
+
     /// Has a front end told when something that a person asked for waits, because another process holds the store locked,
     /// and (`false`) when it waits no more. What a run does by itself is told to its readers; see [`Update::Locked`].
     pub fn on_locked(&self, tell: impl Fn(bool) + Send + Sync + 'static) {
@@ -101,8 +106,7 @@ impl RunLoop {
         let store = Arc::clone(&self.engine.shared.ports.store);
         let mut waits = false;
         loop {
-            let done = if waits { blocking(|| work(&*store)) } else { work(&*store) };
-            match done {
+            match blocking(|| work(&*store)) {
                 Err(JournalError::Busy(why)) => {
                     if !waits {
                         waits = true;
@@ -150,8 +154,9 @@ impl RunLoop {
     }
 }
 
-/// Does what may block for seconds where it holds up no other run, if there are threads for that.
-fn blocking<T>(work: impl FnOnce() -> T) -> T {
+/// Does what blocks, for seconds where the store is locked, while another thread goes on with the other tasks of this one.
+/// In a runtime of one thread there is none: they wait.
+pub(super) fn blocking<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
         _ => work(),

@@ -181,15 +181,14 @@ impl Engine {
     /// # Errors
     /// When there is none, or more than one.
     pub fn find(&self, name: &str) -> Result<RunId, EngineError> {
-        let store = &self.shared.ports.store;
         if name == "last" {
-            let newest = store.find(None)?;
+            let newest = self.with_store(|store| store.find(None))?;
             return newest.first().copied().ok_or_else(|| EngineError::NoRun("there are no runs yet".to_owned()));
         }
         let fragment = id_fragment(name).ok_or_else(|| {
             EngineError::NoRun(format!("`{name}` does not name a run: give a beginning or an end of its id, or `last`"))
         })?;
-        match store.find(Some(&fragment))?.as_slice() {
+        match self.with_store(|store| store.find(Some(&fragment)))?.as_slice() {
             [run] => Ok(*run),
             [] => Err(EngineError::NoRun(format!(
                 "no run's id begins or ends with `{name}`; `stepwell history` lists them"
@@ -222,7 +221,8 @@ impl Engine {
     /// be at hand again gives it back ([`Engine::remember`]).
     fn fold(&self, run: RunId) -> Result<Run, EngineError> {
         let kept = self.folded().take().filter(|kept| kept.id == run);
-        let journal = self.shared.ports.store.read(run, kept.as_ref().map_or(0, |kept| kept.seq))?;
+        let known = kept.as_ref().map_or(0, |kept| kept.seq);
+        let journal = self.with_store(|store| store.read(run, known))?;
         let Some(mut kept) = kept else {
             let mut run = Run::fold(run, &journal).map_err(JournalError::from)?;
             self.learn(&mut run);
@@ -264,7 +264,7 @@ impl Engine {
     /// # Errors
     /// When there is no such run or the store cannot be used.
     pub fn events(&self, run: RunId, after: u64) -> Result<Vec<crate::core::event::Recorded>, EngineError> {
-        Ok(self.shared.ports.store.read(run, after)?)
+        Ok(self.with_store(|store| store.read(run, after))?)
     }
 
     /// The definition that a run keeps.
@@ -272,7 +272,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used.
     pub fn definition(&self, run: &Run) -> Result<Pinned, EngineError> {
-        Ok(self.shared.ports.store.definition(&run.definition)?)
+        Ok(self.with_store(|store| store.definition(&run.definition))?)
     }
 
     /// Whether any process drives a run.
@@ -307,7 +307,7 @@ impl Engine {
 
     /// Rows at the status that a person is shown, of runs that the journal has at those of the query.
     fn listed(&self, query: &HistoryQuery) -> Result<Vec<RunRow>, EngineError> {
-        let mut rows = self.shared.ports.store.history(query)?;
+        let mut rows = self.with_store(|store| store.history(query))?;
         for row in &mut rows {
             let driven = row.status == Status::Running && self.is_driven(row.run);
             row.status = row.status.shown(Facts { gates: row.waiting as usize, only_asks: false, driven });
@@ -348,7 +348,8 @@ impl Engine {
         if self.drive_of(run).is_some_and(|drive| drive.send(EngineCommand::Announce(self.feed(run).newest()))) {
             return Ok(Driver::Local);
         }
-        let Some(lease) = self.shared.ports.ownership.take(run)? else { return Ok(Driver::Remote) };
+        let lease = locked::blocking(|| self.shared.ports.ownership.take(run))?;
+        let Some(lease) = lease else { return Ok(Driver::Remote) };
         let runtime = Handle::try_current().map_err(|_| EngineError::no_runtime())?;
         let (control, inbox) = DriveControl::new();
         let run_loop =

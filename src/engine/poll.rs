@@ -31,7 +31,7 @@ impl Engine {
         let engine = self.clone();
         runtime.spawn(async move {
             while feed.is_read() && engine.drive_of(run).is_none() {
-                match engine.shared.ports.store.read(run, seen) {
+                match engine.with_store(|store| store.read(run, seen)) {
                     Ok(new) => {
                         seen = new.last().map_or(seen, |recorded| recorded.seq);
                         feed.publish(&new.into_iter().map(Update::Event).collect::<Vec<_>>());

@@ -161,13 +161,13 @@ impl RunLoop {
     ) -> Result<Self, EngineError> {
         let ports = &engine.shared.ports;
         failpoint("recovery.before");
-        let before = ports.store.epoch(run)?;
+        let before = engine.with_store(|store| store.epoch(run))?;
         failpoint("recovery.taken");
         let run = engine.fold(run)?;
         if run.newer {
             return Err(Refusal::newer().into());
         }
-        let pinned = ports.store.definition(&run.definition)?;
+        let pinned = engine.with_store(|store| store.definition(&run.definition))?;
         let pinned = Arc::new(super::folder::completed(pinned, run.id, &*ports.folders)?);
         let flow = crate::flow::interruptible(&pinned, &ports.environment, &control.interrupt);
         let config = RunConfig::of(&pinned, &run);
