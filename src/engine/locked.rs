@@ -130,27 +130,28 @@ impl RunLoop {
 
     /// Puts what came to its end meanwhile beside the store, too.
     fn keep_late(&mut self) {
-        while let Ok(ended) = self.endings.try_recv() {
-            let under_way = self.under_way.get(&ended.key).filter(|under_way| under_way.attempt == ended.attempt);
+        while let Ok(ended) = self.attempts.endings.try_recv() {
+            let under_way =
+                self.attempts.under_way.get(&ended.key).filter(|under_way| under_way.attempt == ended.attempt);
             let events = under_way.map(|under_way| self.end_of(under_way, &ended.key, ended.outcome.clone()));
             if let Some(events) = events {
                 self.keep_outcomes(Some(&events));
             }
-            self.late.push(ended);
+            self.attempts.late.push(ended);
         }
     }
 
     /// Puts the outcomes that are not written yet beside the store. They are removed once they are.
     pub(super) fn keep_outcomes(&mut self, held: Option<&[Event]>) {
         let spool = &self.engine.shared.ports.spool;
-        let outcomes = held.unwrap_or(&self.staged).iter().filter_map(|event| Some((event, outcome_of(event)?)));
+        let outcomes = held.unwrap_or(self.log.staged()).iter().filter_map(|event| Some((event, outcome_of(event)?)));
         // What cannot be kept there is still in memory.
         let kept = outcomes.filter_map(|(event, (key, attempt))| {
             let name = spooled::outcome(key, attempt);
             spool.keep(self.run.id, &name, &serde_json::to_vec(event).ok()?).ok().map(|()| name)
         });
         let kept: Vec<String> = kept.collect();
-        self.spent.extend(kept);
+        self.attempts.spent.extend(kept);
     }
 }
 

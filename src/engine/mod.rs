@@ -7,6 +7,7 @@
 
 mod append;
 mod attempt;
+mod attempts;
 mod commands;
 mod compose;
 mod control;
@@ -19,8 +20,10 @@ mod failpoint;
 mod feed;
 mod folder;
 mod locked;
+mod log;
 mod orphan;
 mod outcome;
+mod owner;
 mod poll;
 mod ready;
 mod records;
