@@ -2,8 +2,10 @@
 //!
 //! Data goes one way: a definition is found (`catalog`), a run of it begins (`engine`), a flow says which calls come
 //! next (`flow`), the steps perform them (`steps`, `models`), the journal keeps what happened (`store`), and a front
-//! end shows the fold of that (`tui`, `cli`) and appends a person's decisions. The words are those of [`core`].
+//! end shows the fold of that (`tui`, `cli`) and appends a person's decisions. What all front ends do with runs is in
+//! `app`. The words are those of [`core`].
 
+pub mod app;
 pub mod catalog;
 pub mod cli;
 pub mod config;

@@ -11,7 +11,7 @@ use stepwell::catalog::{Catalog, SearchPaths};
 const MOST_LINES: usize = 600;
 
 /// What each module may import besides itself. `main.rs` and `lib.rs` wire them together.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("core", &[]),
     ("flow", &["core"]),
     ("steps", &["core", "flow"]),
@@ -21,11 +21,12 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("export", &["core", "flow"]),
     ("config", &["core", "flow"]),
     ("engine", &["core", "flow"]),
-    ("tui", &["engine", "core", "catalog", "export", "config"]),
+    ("app", &["engine", "core", "catalog", "export", "config"]),
+    ("tui", &["app", "engine", "core", "catalog", "export", "config"]),
 ];
 
 /// What `cli` may import; it also opens the interface.
-const CLI: &[&str] = &["engine", "core", "catalog", "export", "config", "tui"];
+const CLI: &[&str] = &["app", "engine", "core", "catalog", "export", "config", "tui"];
 
 /// Libraries that only some modules may know.
 const LIBRARIES: [(&str, &[&str]); 6] = [

@@ -29,8 +29,11 @@ fn an_export_keeps_the_mode_of_a_file_and_goes_through_a_link() {
     assert!(fs::symlink_metadata(home.path().join("link.md")).unwrap().is_symlink());
     assert_eq!(mode(&file), 0o664);
     assert!(fs::read_to_string(&file).unwrap().contains("sea"));
-    home.step("export last --format md -o new.md").exits(0);
-    assert_eq!(mode(&home.path().join("new.md")), 0o600);
+    for (umask, expected) in [("022", 0o644), ("027", 0o640), ("077", 0o600)] {
+        let made = home.shell(&format!("umask {umask} && stepwell export last --format md -o new-{umask}.md"));
+        assert_eq!(made.code, 0, "{made:?}");
+        assert_eq!(mode(&home.path().join(format!("new-{umask}.md"))), expected);
+    }
 }
 
 #[test]
@@ -84,11 +87,14 @@ fn results_in_a_folder_keep_the_links_and_modes_that_are_there() {
     fs::set_permissions(&kept, fs::Permissions::from_mode(0o644)).unwrap();
     fs::create_dir(home.path().join("out")).unwrap();
     symlink("../kept/poem.md", home.path().join("out/result.md")).unwrap();
-    home.step("run poem -i topic=sea -i stanzas=1 --review accept --out out").exits(0);
+    let run = home.shell("umask 027 && stepwell run poem -i topic=sea -i stanzas=1 --review accept --out out");
+    assert_eq!(run.code, 0, "{run:?}");
     assert!(fs::symlink_metadata(home.path().join("out/result.md")).unwrap().is_symlink());
     assert_ne!(fs::read_to_string(&kept).unwrap(), "before");
     assert_eq!(mode(&kept), 0o644);
-    assert_eq!(mode(&home.path().join("out/run.json")), 0o600);
+    assert_eq!(mode(&home.path().join("out/run.json")), 0o640);
+    let run = home.shell("umask 022 && stepwell run poem -i topic=sea -i stanzas=1 --review accept --out made/here");
+    assert_eq!((run.code, mode(&home.path().join("made/here"))), (0, 0o755), "{run:?}");
 }
 
 #[test]

@@ -387,6 +387,44 @@ fn what_follows_a_run_is_told_or_started() {
     assert_eq!(home.show("last")["origin"]["how"], "successor");
 }
 
+#[test]
+fn what_follows_a_run_has_the_defaults_of_the_config_and_reads_no_file_that_a_run_named() {
+    let home = Home::new();
+    let says = |id: &str, more: &str| {
+        format!("id = \"{id}\"\nname = \"{id}\"\n{more}[[steps]]\nid = \"say\"\nkind = \"transform\"\n")
+    };
+    let inputs = "[[inputs]]\nname = \"word\"\n[[inputs]]\nname = \"notes\"\ntype = \"file\"\nrequired = false\n";
+    home.write(
+        "workflows/second/workflow.toml",
+        &format!("{}template = \"{{{{ inputs.word }}}}, {{{{ inputs.notes.text }}}}\"\n", says("second", inputs)),
+    );
+    let first = |given: &str| {
+        let then = format!("[[then]]\nworkflow = \"second\"\ninputs = {{ {given} }}\n");
+        home.write("workflows/first/workflow.toml", &format!("{}expr = \"'notes'\"\n{then}", says("first", "")));
+    };
+    home.write("notes", "from a file");
+    home.write("config.toml", &format!("[defaults.second]\nnotes = \"{}\"\n", home.path().join("notes").display()));
+    first("word = \"one\"");
+    assert_eq!(home.step("run first --autoruns 1").exits(0).out, "notes\none, from a file\n");
+    // What a run gave names no file.
+    first("word = \"one\", notes = \"{{ steps.say.output }}\"");
+    home.step("run first --autoruns 1").exits(4);
+}
+
+#[test]
+fn a_file_that_is_a_tasks_own_default_is_read_where_it_is_started() {
+    let home = Home::new();
+    home.write(
+        "workflows/t/workflow.toml",
+        "id = \"t\"\nname = \"T\"\n[[inputs]]\nname = \"notes\"\ntype = \"file\"\ndefault = \"notes.txt\"\n\
+         [[steps]]\nid = \"say\"\nkind = \"transform\"\ntemplate = \"{{ inputs.notes.text }}\"\n",
+    );
+    let missing = home.step("run t").exits(4);
+    assert!(missing.err.contains("`notes`: there is no file notes.txt (looked in "), "{}", missing.err);
+    home.write("notes.txt", "what is there");
+    assert_eq!(home.step("run t").exits(0).out, "what is there\n");
+}
+
 /// A value that was not given is not given again either: what fills it in is free to.
 #[test]
 fn what_was_left_empty_is_empty_again() {

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use base64::Engine as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::core::code::ErrorCode;
 use crate::core::form::{Field, FieldType};
@@ -61,27 +61,6 @@ pub fn read(field: &Field, raw: &Value, folder: &Path) -> Result<Value, FileErro
         (true, Value::Array(items)) if field.kind.is_list() => items.iter().map(one).collect(),
         _ => one(raw),
     }
-}
-
-/// Reads every file and image field of a form that was filled in with paths.
-///
-/// # Errors
-/// For each field whose files cannot be read: its name and what is wrong.
-pub fn read_all(
-    fields: &[Field],
-    given: &Map<String, Value>,
-    folder: &Path,
-) -> Result<Map<String, Value>, Vec<String>> {
-    let mut values = given.clone();
-    let mut wrong = Vec::new();
-    for field in fields.iter().filter(|field| field.kind.is_read()) {
-        let Some(raw) = given.get(&field.name).or(field.default.as_ref()) else { continue };
-        match read(field, raw, folder) {
-            Ok(value) => drop(values.insert(field.name.clone(), value)),
-            Err(why) => wrong.push(format!("`{}`: {why}", field.name)),
-        }
-    }
-    if wrong.is_empty() { Ok(values) } else { Err(wrong) }
 }
 
 /// The value of a file field.
@@ -218,8 +197,5 @@ mod tests {
         assert_eq!(read_file("latin", at).unwrap()["text"], "café");
         assert_eq!(said("large"), "large is larger than 20 MB; give a smaller file, or a part of it");
         assert_eq!(read_file("large", at).unwrap_err().code(), ErrorCode::TooLarge);
-        let given = Map::from_iter([("f".to_owned(), json!("none"))]);
-        let wrong = read_all(&[field(FieldType::File)], &given, at).unwrap_err();
-        assert!(wrong.len() == 1 && wrong[0].starts_with("`f`: "), "{wrong:?}");
     }
 }

@@ -17,6 +17,7 @@ use super::folder::{FileProblem, Folder};
 use crate::core::code::ErrorCode;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::task::Kind;
+use crate::core::text::counted;
 
 /// Files larger than this are trusted by their hash alone: no copy is kept to show a difference with.
 const LARGEST_COPY: usize = 256 * 1024;
@@ -224,7 +225,7 @@ fn unseen(name: &str, record: Option<&Record>, new: &BTreeMap<String, Vec<u8>>) 
     }
     let what = if std::str::from_utf8(bytes).is_ok() { "text" } else { "not text" };
     let change = if known { "changed" } else { "new" };
-    Some(format!("{name}: {change}, {} bytes, {what}, SHA-256 {}", bytes.len(), hash.as_str()))
+    Some(format!("{name}: {change}, {}, {what}, SHA-256 {}", counted(bytes.len(), "byte"), hash.as_str()))
 }
 
 /// Writes a file that only its owner may read, whole or not at all.

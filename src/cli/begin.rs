@@ -1,25 +1,27 @@
 //! New runs: `run`, `rerun`, `fork`.
 
-use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::args::{AfterArgs, DirArg, ForkArgs, InputArgs, RerunArgs, RunArgs};
+use super::args::{AfterArgs, DirArg, ForkArgs, RerunArgs, RunArgs};
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
-use super::{App, consent, detach, inputs, journal, out};
+use super::show::first;
+use super::{App, consent, detach, inputs, out};
+use crate::app::start::{self, Source, Terms, plan};
+use crate::app::successors::{Chain, Move, Next};
+use crate::app::{definitions, inputs as app_inputs};
 use crate::core::code::ErrorCode;
-use crate::core::event::{Origin, OriginKind};
-use crate::core::form;
+use crate::core::event::OriginKind;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::task::Task;
+use crate::core::text::counted;
 use crate::core::usage::Budget;
-use crate::engine::{Fork, Start};
+use crate::export::wire;
 
 /// `run`.
 ///
@@ -36,20 +38,14 @@ async fn start(app: &App, args: RunArgs, pinned: Arc<Pinned>) -> Result<Exit, Pr
     let inputs = inputs::gather(app, &pinned.task, &args.inputs, Map::new(), asks).await?;
     check(&pinned.task, &inputs)?;
     consent::ensure(app, &pinned, args.model.as_deref()).await?;
-    let start = Start {
-        pinned,
-        inputs,
-        cwd: cwd()?,
-        session: args.session.clone(),
-        model: args.model.clone(),
-        budget: budget(args.budget.budget),
-        origin: None,
-    };
+    let budget = budget(args.budget.budget);
+    let terms = Terms { session: args.session.clone(), model: args.model.clone(), budget };
+    let start = plan(None, pinned, inputs, cwd()?, terms);
     let run = app.engine()?.start(&start)?;
     if args.detach {
         detach::start(app, run, &args)?;
         if how.json {
-            out::json(&journal::first(app.engine()?, run)?);
+            out::json(&first(app.engine()?, run)?);
         } else {
             out::line(&run.to_string());
         }
@@ -73,63 +69,51 @@ pub async fn drive_on(app: &App, run: RunId, dir: &DirArg, after: AfterArgs, how
 /// What may follow a run that is done: told, or started, up to `most` runs in all, each with its own result.
 async fn follow(app: &App, run: RunId, dir: &DirArg, wanted: AfterArgs, how: How) -> Result<Exit, Problem> {
     let engine = app.engine()?;
-    let after = |run: RunId| -> Result<Vec<(RunId, String, Value)>, Problem> {
-        let found = engine.successors(run)?;
-        Ok(found.into_iter().map(|(task, inputs)| (run, task, inputs)).collect())
-    };
-    let mut queue: VecDeque<(RunId, String, Value)> = after(run)?.into();
-    let mut left = wanted.autoruns.unwrap_or_default();
+    let most = wanted.autoruns.map_or(0, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    let mut chain = Chain::new(most);
     let mut runs = 1;
-    if wanted.next && queue.is_empty() && !how.json {
+    if chain.done(engine, run)? == 0 && wanted.next && !how.json {
         out::line("nothing follows");
     }
-    while let Some((before, task, inputs)) = queue.pop_front() {
-        if left == 0 {
-            if wanted.next && how.json {
-                out::json(&journal::next(before, &task, &inputs));
+    while let Some(next) = chain.next() {
+        let next = match next {
+            Move::Start(next) => next,
+            Move::Offer(next) => {
+                offer(&next, dir, wanted.next, how.json);
                 continue;
             }
-            let (task, inputs) = (out::quoted(&task), out::quoted(&inputs.to_string()));
-            let next = format!("next: printf %s {inputs} | stepwell run {task} --inputs -{}", dir.flag());
-            if wanted.next {
-                out::page(&next);
-            } else {
-                out::say(&next);
-            }
-            continue;
-        }
-        left -= 1;
-        runs += 1;
-        let pinned = Arc::new(app.catalog(dir)?.pin(&task)?);
-        consent::ensure(app, &pinned, None).await?;
-        let old = engine.load(before)?;
-        let inputs = form::as_typed(&pinned.task.inputs, &inputs);
-        let start = Start {
-            pinned,
-            inputs,
-            cwd: old.cwd.clone(),
-            session: old.session.clone(),
-            model: None,
-            budget: None,
-            origin: Some(Origin {
-                run: before,
-                how: OriginKind::Successor,
-                at: None,
-                seq: Some(old.seq),
-                handed_over: true,
-            }),
         };
-        let run = engine.start(&start)?;
-        out::say(&format!("run {} follows: {task}{}", run.short(), in_session(old.session.as_deref())));
+        runs += 1;
+        let pinned = Arc::new(app.catalog(dir)?.pin(&next.task)?);
+        consent::ensure(app, &pinned, None).await?;
+        let start = next.plan(Arc::new(engine.load(next.after)?), pinned, app.settings()?)?;
+        let (run, session) = (engine.start(&start)?, in_session(start.session.as_deref()));
+        out::say(&format!("run {} follows: {}{session}", run.short(), next.task));
         // Each run's files are its own: those of the first are where the person said.
-        let out = how.out.as_ref().map(|folder| folder.join(format!("{runs}-{task}")));
+        let out = how.out.as_ref().map(|folder| folder.join(format!("{runs}-{}", next.task)));
         let exit = drive(app, run, 0, How { out, ..how.clone() }).await?;
         if exit != Exit::Done {
             return Ok(exit);
         }
-        queue.extend(after(run)?);
+        chain.done(engine, run)?;
     }
     Ok(Exit::Done)
+}
+
+/// Says of a run that may follow how it is started; it is a result where that was asked for.
+fn offer(next: &Next, dir: &DirArg, asked: bool, json: bool) {
+    let Next { after, task, inputs } = next;
+    if asked && json {
+        out::json(&wire::next(*after, chrono::Utc::now(), task, inputs));
+        return;
+    }
+    let (task, inputs) = (out::quoted(task), out::quoted(&inputs.to_string()));
+    let said = format!("next: printf %s {inputs} | stepwell run {task} --inputs -{}", dir.flag());
+    if asked {
+        out::page(&said);
+    } else {
+        out::say(&said);
+    }
 }
 
 /// `rerun`: the same task with the inputs overlaid, nothing taken over.
@@ -141,25 +125,14 @@ pub async fn rerun(app: &App, args: RerunArgs) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let old = engine.load(engine.find(&args.run)?)?;
     let pinned = definition(app, &old, args.pinned, &args.dir)?;
-    let base = kept(&old, &pinned.task);
-    let inputs = overlay(app, &pinned.task, &args.inputs, base).await?;
+    let base = app_inputs::kept(&old.inputs, &pinned.task);
+    let inputs = inputs::gather(app, &pinned.task, &args.inputs, base, false).await?;
     check(&pinned.task, &inputs)?;
     consent::ensure(app, &pinned, old.model.as_deref()).await?;
-    let start = Start {
-        pinned,
-        inputs,
-        cwd: cwd()?,
-        session: old.session.clone(),
-        model: old.model.clone(),
-        budget: budget(args.budget.budget).or(old.budget),
-        origin: Some(Origin {
-            run: old.id,
-            how: OriginKind::Rerun,
-            at: None,
-            seq: Some(old.seq),
-            handed_over: old.origin.as_ref().is_some_and(Origin::hands_over),
-        }),
-    };
+    let old = Arc::new(old);
+    let source = Source::of(Arc::clone(&old), OriginKind::Rerun);
+    let terms = Terms { budget: budget(args.budget.budget), ..Terms::default() };
+    let start = plan(Some(&source), pinned, inputs, cwd()?, terms);
     let run = engine.start(&start)?;
     let session = in_session(old.session.as_deref());
     out::say(&format!("run {} starts again as {}{session}", old.id.short(), run.short()));
@@ -177,20 +150,13 @@ pub async fn fork(app: &App, args: ForkArgs) -> Result<Exit, Problem> {
     let old = engine.load(engine.find(&args.run)?)?;
     let pinned = definition(app, &old, args.pinned, &args.dir)?;
     consent::ensure(app, &pinned, old.model.as_deref()).await?;
-    let run = engine.fork(&Fork { run: old.id, at: at.clone(), pinned })?;
-    if let Some(budget) = budget(args.budget.budget) {
-        engine.set_budget(run, budget).await?;
-    }
+    let run = start::fork(engine, old.id, at.clone(), pinned, budget(args.budget.budget)).await?;
     let head = engine.load(run)?;
-    let reused = out::counted(head.calls.len(), "call");
+    let reused = counted(head.calls.len(), "call");
     let session = in_session(head.session.as_deref());
     out::say(&format!("forked run {} from {} at {at}, reusing {reused}{session}", run.short(), old.id.short()));
     // What was taken over is its start; only what is new is told.
     drive(app, run, head.seq, how).await
-}
-
-async fn overlay(app: &App, task: &Task, args: &InputArgs, base: Map<String, Value>) -> Result<Value, Problem> {
-    inputs::gather(app, task, args, base, false).await
 }
 
 /// Today's definition of a run's task, or the one that it keeps.
@@ -201,25 +167,12 @@ fn definition(app: &App, old: &Run, pinned: bool, dir: &DirArg) -> Result<Arc<Pi
     today(app, old, dir).map_err(|problem| problem.and("\n(--pinned takes the definition that the run keeps)"))
 }
 
-/// Today's definition of a run's task: of the place that the person names, else of where the run's came from, so that a
-/// run that was begun with `--dir` needs it no second time.
+/// Today's definition of a run's task; see [`definitions::today`].
 ///
 /// # Errors
 /// When there is none any more, it is not trusted, or something is wrong with it.
 pub fn today(app: &App, old: &Run, dir: &DirArg) -> Result<Arc<Pinned>, Problem> {
-    let mut place = dir.clone();
-    if place.dir.is_none() {
-        let kept = app.engine()?.definition(old)?;
-        place.dir = kept.root().filter(|root| *root != app.paths.own() && root.is_dir()).map(Path::to_owned);
-    }
-    Ok(Arc::new(app.catalog(&place)?.pin(&old.task)?))
-}
-
-/// The inputs of the old run that the task still has; one that was left empty was not given.
-fn kept(old: &Run, task: &Task) -> Map<String, Value> {
-    let inputs = old.inputs.as_object().cloned().unwrap_or_default();
-    let known = |name: &String| task.inputs.iter().any(|field| field.name == *name);
-    inputs.into_iter().filter(|(name, value)| known(name) && !value.is_null()).collect()
+    Ok(Arc::new(definitions::today(app.engine()?, &app.places(dir)?, old)?))
 }
 
 /// The session that a run shares state and history in, as the end of what is said of the run.
@@ -228,11 +181,9 @@ fn in_session(name: Option<&str>) -> String {
 }
 
 /// Every mistake in the inputs, before anybody is asked about a model.
-fn check(task: &Task, inputs: &Value) -> Result<(), Problem> {
-    let filled = crate::core::form::fill(&task.inputs, inputs);
-    filled.map(|_| ()).map_err(|wrong| {
-        let text = format!("{}\n(`-i NAME=VALUE` gives a value; `{}` is the task)", wrong.join("\n"), task.id);
-        Problem::invalid(ErrorCode::InvalidInput, text)
+fn check(task: &Task, inputs: &Map<String, Value>) -> Result<(), Problem> {
+    app_inputs::check(task, inputs).map_err(|wrong| {
+        Problem::from(wrong).and(&format!("\n(`-i NAME=VALUE` gives a value; `{}` is the task)", task.id))
     })
 }
 

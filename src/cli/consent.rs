@@ -3,39 +3,31 @@
 use super::line::{forget_typed, read_line};
 use super::problem::Problem;
 use super::{App, out};
+use crate::app::consent;
 use crate::core::code::ErrorCode;
-use crate::core::failure::Failure;
 use crate::core::model::ModelChoice;
 use crate::core::pinned::Pinned;
 
-/// Makes sure that every model that a run would ask may be asked. `model` stands in the place of the task's.
+/// Makes sure that every model that a run would ask may be asked. `model` is asked instead of the task's.
 ///
 /// # Errors
 /// When a model is not known, or nobody can be asked about a provider that was only found.
 pub async fn ensure(app: &App, pinned: &Pinned, model: Option<&str>) -> Result<(), Problem> {
-    for name in pinned.models(model) {
-        ensure_one(app, name.as_deref()).await?;
+    for choice in consent::needed(&**app.models()?, pinned, model).await? {
+        agree(app, &choice).await?;
     }
     Ok(())
 }
 
-/// Makes sure that the model of this name may be asked; `None` is the one that answers where none is named.
+/// Makes sure that the model of this name may be asked.
 ///
 /// # Errors
 /// As [`ensure`].
-pub async fn ensure_one(app: &App, name: Option<&str>) -> Result<(), Problem> {
-    let models = app.models()?;
-    let mut choice = models.choice(name).map_err(unknown)?;
-    if choice.demo && name.is_none() {
-        models.probe().await;
-        choice = models.choice(None).map_err(unknown)?;
+pub async fn ensure_one(app: &App, name: &str) -> Result<(), Problem> {
+    match consent::needed_for(&**app.models()?, Some(name)).await? {
+        Some(choice) => agree(app, &choice).await,
+        None => Ok(()),
     }
-    // Who has agreed is not asked again.
-    if choice.ask_first { agree(app, &choice).await } else { Ok(()) }
-}
-
-fn unknown(failure: Failure) -> Problem {
-    Problem::invalid(ErrorCode::UnknownModel, failure.message)
 }
 
 fn denied(message: String) -> Problem {
@@ -44,7 +36,6 @@ fn denied(message: String) -> Problem {
 
 async fn agree(app: &App, choice: &ModelChoice) -> Result<(), Problem> {
     let ModelChoice { model, why, config_lines, .. } = choice;
-    let provider = model.split('/').next().unwrap_or(model);
     let settles = format!("to settle it, write into {}:\n\n{config_lines}", app.paths.config_file.display());
     if !out::can_ask() {
         return Err(denied(format!(
@@ -63,7 +54,7 @@ async fn agree(app: &App, choice: &ModelChoice) -> Result<(), Problem> {
             }
         }
     }
-    app.models()?.agree(provider);
-    app.dependencies.keep_agreement(provider);
+    app.models()?.agree(choice.provider());
+    app.dependencies.keep_agreement(choice.provider());
     Ok(())
 }

@@ -7,15 +7,15 @@ use serde_json::json;
 
 use super::args::{DirArg, NewKind};
 use super::line::{forget_typed, read_line};
-use super::out::counted;
 use super::problem::{Exit, Problem};
-use super::{App, journal, out};
+use super::{App, out};
 use crate::catalog::scaffold::{self, Origin};
 use crate::catalog::trust::{Trust, TrustStore};
 use crate::catalog::{Catalog, Checked};
 use crate::core::code::ErrorCode;
 use crate::core::task::Kind;
-use crate::core::text::visible;
+use crate::core::text::{counted, visible};
+use crate::export::wire;
 
 /// `tasks`.
 ///
@@ -137,7 +137,7 @@ pub fn trust(app: &App, path: &Path, json: bool) -> Result<Exit, Problem> {
         }
         store.trust(&offer)?;
         if json {
-            out::json(&journal::done("trusted", &json!({ "path": offer.path })));
+            out::json(&wire::done("trusted", &json!({ "path": offer.path })));
         } else {
             out::line(&format!("trusted: {name}"));
         }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::out::{Put as _, counted};
+use super::out::Put as _;
 use super::problem::{Exit, Problem};
 use super::trial::answers;
 use super::{App, args, out};
@@ -10,6 +10,7 @@ use crate::core::model::{Inspected, ModelChoice};
 use crate::core::ports::Models;
 use crate::core::step::Does;
 use crate::core::task::{Body, FlowKind};
+use crate::core::text::counted;
 
 /// `paths`.
 #[must_use]

@@ -1,30 +1,31 @@
 //! `document`: what the documents of a run say, and what a person makes of them.
 
-use serde_json::json;
-
 use super::args::{DocumentArgs, DriveArgs, Review};
 use super::drive::{How, drive};
 use super::files::read_text;
 use super::out::Put as _;
 use super::problem::{Exit, Problem};
-use super::{App, consent, journal, out, waits};
+use super::show::since;
+use super::{App, consent, out, waits};
 use crate::core::call::{CallStatus, Ending};
 use crate::core::code::ErrorCode;
 use crate::core::document::{Document, DocumentVersion, RESULT};
 use crate::core::run::Run;
 use crate::core::text::visible;
+use crate::export::wire;
 
 /// `document`.
 ///
 /// # Errors
 /// When there is no such run, document or version, or the store cannot be used.
 pub async fn document(app: &App, args: DocumentArgs) -> Result<Exit, Problem> {
-    let changes = args.edit.is_some() || args.restore.is_some() || args.action.is_some();
+    let asks = args.action.is_some() || args.change.is_some();
+    let changes = args.edit.is_some() || args.restore.is_some() || asks;
     let engine = if changes { app.engine()? } else { app.records()? };
     let run = engine.load(engine.find(&args.run)?)?;
     let document = named(&run, args.name.as_deref().unwrap_or(RESULT))?;
-    if let Some(action) = &args.action {
-        return act(app, &run, document, action, args.json).await;
+    if asks {
+        return act(app, &run, document, (args.action.as_deref(), args.change.as_deref()), args.json).await;
     }
     let Some((current, counts)) = document.current() else { return Err(no_version(&run, document, 0)) };
     let change = match (&args.edit, args.restore) {
@@ -49,19 +50,29 @@ pub async fn document(app: &App, args: DocumentArgs) -> Result<Exit, Problem> {
     engine.edit_document(run.id, &document.name, current, &title, &body).await?;
     let said = format!("version {} of {} counts now", document.next_version(), shown_name(document));
     if args.json {
-        out::json(&journal::since(engine, run.id, run.seq)?);
+        out::json(&since(engine, run.id, run.seq)?);
     }
     out::say(&said);
     Ok(Exit::Done)
 }
 
-/// Has an action performed, and waits for what comes of it.
-async fn act(app: &App, run: &Run, document: &Document, action: &str, json: bool) -> Result<Exit, Problem> {
+/// Has an action performed, or a change in the person's own words, and waits for what comes of it.
+async fn act(
+    app: &App,
+    run: &Run,
+    document: &Document,
+    (action, words): (Option<&str>, Option<&str>),
+    json: bool,
+) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     if !engine.is_driven(run.id) {
         consent::ensure(app, &engine.definition(run)?, run.model.as_deref()).await?;
     }
-    engine.act(run.id, &document.name, document.current().map(|(version, _)| version), action).await?;
+    let version = document.current().map(|(version, _)| version);
+    match (action, words) {
+        (Some(action), _) => engine.act(run.id, &document.name, version, action).await?,
+        (None, words) => engine.act_in_words(run.id, &document.name, version, words.unwrap_or_default()).await?,
+    }
     // What else waits is not asked about here.
     let quiet = DriveArgs { review: Some(Review::Stop), approve: None, json, out: None };
     let exit = drive(app, run.id, run.seq, How::of(&quiet)?).await?;
@@ -117,23 +128,13 @@ fn shown_name(document: &Document) -> String {
 
 fn show(run: &Run, document: &Document, args: &DocumentArgs, (current, counts): (u32, &DocumentVersion)) {
     let numbered = || (1u32..).zip(&document.versions);
-    let object = |number: u32, version: &DocumentVersion| {
-        let mut object = json!({
-            "name": document.name, "version": number, "current": number == current,
-            "title": version.title, "body": version.body, "by": version.by,
-        });
-        if let Some(action) = version.made_by() {
-            object["action"] = json!(action);
-        }
-        object
-    };
     match (args.json, args.versions) {
         (true, true) => {
-            for (number, version) in numbered() {
-                out::json(&format!("{}\n", object(number, version)));
+            for (number, _) in numbered() {
+                out::json(&wire::document(document, number));
             }
         }
-        (true, false) => out::json(&format!("{}\n", object(current, counts))),
+        (true, false) => out::json(&wire::document(document, current)),
         (false, true) => {
             let mut text = String::new();
             for (number, version) in numbered() {

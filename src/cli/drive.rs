@@ -8,12 +8,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
+
 use super::args::{Approve, DriveArgs, Review};
 use super::line::{Answered, AskContext, Asker, Away, Signals, Teller, ask, further};
 use super::policy::Policy;
 use super::problem::{Exit, Problem};
 use super::relay::{self, Relayed};
-use super::{App, files, journal, out, waits};
+use super::{App, files, out, waits};
+use crate::app::follow::Follower;
 use crate::core::code::ErrorCode;
 use crate::core::decide::{Decision, DecisionKind};
 use crate::core::event::{Event, PauseReason};
@@ -24,7 +27,8 @@ use crate::core::run::{Run, Status};
 use crate::core::task::Kind;
 use crate::core::text::output_text;
 use crate::core::tool_call::ToolCallId;
-use crate::engine::{Driver, Engine, EngineError, StopReason, Subscription, Update};
+use crate::engine::{Driver, Engine, EngineError, StopReason, Update};
+use crate::export::wire;
 
 /// How often it is looked whether another process that drives the run is still there.
 const LOOK: Duration = Duration::from_millis(200);
@@ -82,9 +86,9 @@ impl How {
 /// When the store cannot be used.
 pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, Problem> {
     let engine = app.engine()?;
-    let (folded, mail) = engine.subscribe(run)?;
-    let pinned = engine.definition(&folded).ok();
-    let is_over = matches!(folded.status, Status::Completed | Status::Cancelled);
+    let now = engine.load(run)?;
+    let pinned = engine.definition(&now).ok();
+    let is_over = matches!(now.status, Status::Completed | Status::Cancelled);
     if how.apart && !is_over && pinned.as_ref().is_some_and(relay::may_ask) && !engine.is_driven(run) {
         return relay::drive(run, after, &how).await;
     }
@@ -92,7 +96,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
     let mut drive = Drive {
         app,
         engine,
-        mail,
+        follower: Follower::open_after(engine, run, after)?,
         teller: Teller::new(pinned.as_ref(), models, how.asks),
         here: false,
         over: false,
@@ -103,20 +107,19 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         answered: HashMap::new(),
         asked: 0,
         signals: Signals::new()?,
-        run: folded,
         how,
     };
     Signals::end_with(engine);
-    drive.catch_up(after)?;
+    drive.take_new().await?;
     // What is done is only said again, which needs no lock, unless a conversation may go on.
-    let goes_on = drive.how.changed || (drive.how.asks && drive.run.kind == Kind::Instruct);
-    let done = drive.run.status == Status::Completed && !goes_on;
+    let goes_on = drive.how.changed || (drive.how.asks && drive.run().kind == Kind::Instruct);
+    let done = drive.run().status == Status::Completed && !goes_on;
     if !done {
         drive.take_in_hand()?;
     }
     drive.heard = false;
     if !drive.here && !done && !drive.how.json {
-        out::say(&format!("another process drives run {}; following it", drive.run.id.short()));
+        out::say(&format!("another process drives run {}; following it", drive.run().id.short()));
     }
     let exit = drive.go_on().await?;
     drive.finish(exit)?;
@@ -127,8 +130,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
 struct Drive<'a> {
     app: &'a App,
     engine: &'a Engine,
-    mail: Subscription,
-    run: Run,
+    follower: Follower,
     how: How,
     teller: Teller,
     /// This process drives the run.
@@ -151,10 +153,14 @@ struct Drive<'a> {
 }
 
 impl Drive<'_> {
+    /// The run, as far as it was printed.
+    fn run(&self) -> &Run {
+        self.follower.run()
+    }
+
     async fn go_on(&mut self) -> Result<Exit, Problem> {
         loop {
-            let news = self.mail.take();
-            self.take(news)?;
+            self.take_new().await?;
             if let Some(exit) = self.settled() {
                 if exit == Exit::Done && self.goes_on_talking() {
                     match self.talk().await? {
@@ -173,18 +179,18 @@ impl Drive<'_> {
                     Some(exit) => return Ok(exit),
                 }
             }
-            let only_asked = self.run.only_asks();
-            if only_asked && self.here && self.asked < self.run.seq {
-                self.asked = self.run.seq;
+            let only_asked = self.run().only_asks();
+            if only_asked && self.here && self.asked < self.run().seq {
+                self.asked = self.run().seq;
                 self.stay()?;
             }
-            let waits = self.run.status == Status::Waiting || (only_asked && !self.here);
+            let waits = self.run().status == Status::Waiting || (only_asked && !self.here);
             if waits && self.teller.is_free() && self.waits_for_good() {
                 return Ok(Exit::Waiting);
             }
             let (here, relayed) = (self.here, self.how.relayed.clone());
             tokio::select! {
-                news = self.mail.next() => self.take(news)?,
+                news = self.follower.next() => self.take(news?).await?,
                 away = self.signals.next() => {
                     if let Some(exit) = self.interrupted(away).await? {
                         return Ok(exit);
@@ -206,12 +212,12 @@ impl Drive<'_> {
         if relayed.is_some() {
             self.finish(Exit::Waiting)?;
         } else if self.how.json {
-            out::json(&journal::asked(&self.run));
+            out::json(&wire::asked(self.run(), Utc::now()));
         } else {
-            out::page(&waits::render(&self.run));
+            out::page(&waits::render(self.run()));
         }
         if let Some(relayed) = relayed.and_then(Arc::into_inner) {
-            let let_go = relayed.let_go(self.app, self.run.id);
+            let let_go = relayed.let_go(self.app, self.run().id);
             let_go.map_err(|error| {
                 Problem::refused(ErrorCode::Store, format!("the log of the run cannot be opened: {error}"))
             })?;
@@ -226,7 +232,7 @@ impl Drive<'_> {
         if self.here {
             return self.heard;
         }
-        self.news_at.elapsed() >= SETTLES || !self.engine.is_driven(self.run.id)
+        self.news_at.elapsed() >= SETTLES || !self.engine.is_driven(self.run().id)
     }
 
     /// The exit code, when nothing more happens by itself.
@@ -234,7 +240,7 @@ impl Drive<'_> {
         if self.here && !self.over {
             return None;
         }
-        match self.run.status {
+        match self.run().status {
             Status::Completed => Some(Exit::Done),
             Status::Failed | Status::Cancelled => Some(Exit::Failed),
             Status::Paused => Some(Exit::Interrupted),
@@ -244,60 +250,62 @@ impl Drive<'_> {
 
     // ---- what happens --------------------------------------------------------------------------------------------
 
-    /// Goes back to what was told last, and takes in what happened since as news.
-    fn catch_up(&mut self, after: u64) -> Result<(), Problem> {
-        let events = self.engine.events(self.run.id, 0)?;
-        let known = events.partition_point(|recorded| recorded.seq <= after).max(1);
-        let deadlines = Arc::clone(&self.run.deadlines);
-        self.run = Run::fold(self.run.id, &events[..known])?;
-        self.run.deadlines = deadlines;
-        if after == 0 && self.how.json {
-            out::json(&events.first().map(|first| journal::event(&self.run, first)).unwrap_or_default());
+    /// Takes in what has come, without waiting for more.
+    async fn take_new(&mut self) -> Result<(), Problem> {
+        while let Some(update) = self.follower.try_next().await? {
+            self.take(update).await?;
         }
-        self.take(events.into_iter().skip(known).map(Update::Event).collect())
+        Ok(())
     }
 
-    fn take(&mut self, news: Vec<Update>) -> Result<(), Problem> {
+    /// Takes in something new, and what came together with it.
+    async fn take(&mut self, first: Update) -> Result<(), Problem> {
         // One write for all that came together: a fast stream is many small pieces.
         let mut lines = String::new();
-        if !news.is_empty() {
-            self.heard = true;
-            self.news_at = Instant::now();
-        }
-        for update in news {
-            match update {
-                Update::Event(recorded) if recorded.seq > self.run.seq => {
-                    self.run.apply(recorded.seq, recorded.at, &recorded.event);
-                    if self.stopping && matches!(recorded.event, Event::AttemptStarted(_)) {
-                        self.stopping = false;
-                        Signals::obeyed();
-                    }
-                    self.ended = journal::is_end(&recorded.event);
-                    if self.how.json {
-                        lines.push_str(&journal::event(&self.run, &recorded));
-                    } else {
-                        self.teller.event(&self.run, &recorded);
-                    }
-                }
-                Update::Delta { key, attempt, delta } if self.how.json => {
-                    lines.push_str(&journal::delta(self.run.id, chrono::Utc::now(), &key, attempt, &delta));
-                }
-                Update::Delta { key, attempt, delta } => self.teller.delta(&key, attempt, &delta),
-                Update::Locked(true) => out::say(
-                    "the store is locked by another process: what comes is kept, and saved as soon as it is free",
-                ),
-                Update::Locked(false) => out::say("the store is free again: all of it is saved"),
-                // Told already; or what a fold of the events says as well.
-                Update::Event(_) | Update::Stopped(StopReason::Waiting) => {}
-                Update::Stopped(StopReason::Over | StopReason::Paused) => self.over = true,
-                Update::Stopped(StopReason::JournalLost(why)) => {
-                    out::json(&lines);
-                    return Err(why.into());
-                }
+        self.heard = true;
+        self.news_at = Instant::now();
+        let mut next = Some(first);
+        while let Some(update) = next {
+            if let Err(problem) = self.tell(update, &mut lines) {
+                out::json(&lines);
+                return Err(problem);
             }
+            next = self.follower.rest().await?;
         }
         if !lines.is_empty() {
             out::json(&lines);
+        }
+        Ok(())
+    }
+
+    /// Says what happened: to a person at once, to a program in `lines`.
+    fn tell(&mut self, update: Update, lines: &mut String) -> Result<(), Problem> {
+        let run = self.follower.run();
+        match update {
+            Update::Event(recorded) => {
+                if self.stopping && matches!(recorded.event, Event::AttemptStarted(_)) {
+                    self.stopping = false;
+                    Signals::obeyed();
+                }
+                self.ended = wire::is_end(&recorded.event);
+                if self.how.json {
+                    lines.push_str(&wire::event(run, &recorded));
+                } else {
+                    self.teller.event(run, &recorded);
+                }
+            }
+            Update::Delta { key, attempt, delta } if self.how.json => {
+                lines.push_str(&wire::delta(run.id, Utc::now(), &key, attempt, &delta));
+            }
+            Update::Delta { key, attempt, delta } => self.teller.delta(&key, attempt, &delta),
+            Update::Locked(true) => {
+                out::say("the store is locked by another process: what comes is kept, and saved as soon as it is free");
+            }
+            Update::Locked(false) => out::say("the store is free again: all of it is saved"),
+            // What a fold of the events says as well.
+            Update::Stopped(StopReason::Waiting) => {}
+            Update::Stopped(StopReason::Over | StopReason::Paused) => self.over = true,
+            Update::Stopped(StopReason::JournalLost(why)) => return Err(why.into()),
         }
         Ok(())
     }
@@ -306,13 +314,13 @@ impl Drive<'_> {
     fn take_in_hand(&mut self) -> Result<(), Problem> {
         let policy = self.how.policy;
         let answers = Arc::new(move |run: &Run, gate: &Gate| policy.answer(run, gate));
-        self.here = self.engine.drive_with_policy(self.run.id, answers)? == Driver::Local;
+        self.here = self.engine.drive_with_policy(self.run().id, answers)? == Driver::Local;
         Ok(())
     }
 
     /// The process that drove the run may have gone.
     fn take_over(&mut self) -> Result<(), Problem> {
-        if self.run.status == Status::Running && !self.engine.is_driven(self.run.id) {
+        if self.run().status == Status::Running && !self.engine.is_driven(self.run().id) {
             self.take_in_hand()?;
         }
         Ok(())
@@ -322,17 +330,17 @@ impl Drive<'_> {
 
     /// Whether nothing was decided here about a gate that the mailbox has not caught up with.
     fn is_open(&self, gate: &Gate) -> bool {
-        let seq = self.run.newest_about(gate);
+        let seq = self.run().newest_about(gate);
         self.answered.get(&(gate.key.clone(), gate.call)).is_none_or(|answered| *answered < seq)
     }
 
     /// Answers what another process, which drives the run, waits for. True when something was answered.
     async fn answer_by_policy(&mut self) -> Result<bool, Problem> {
         let answers: Vec<(Gate, DecisionKind)> = self
-            .run
+            .run()
             .waiting()
             .filter(|gate| self.is_open(gate))
-            .filter_map(|gate| Some((gate.clone(), self.how.policy.answer(&self.run, gate)?)))
+            .filter_map(|gate| Some((gate.clone(), self.how.policy.answer(self.run(), gate)?)))
             .collect();
         let mut any = false;
         for (gate, what) in answers {
@@ -343,28 +351,28 @@ impl Drive<'_> {
 
     /// Decides about a gate as it was shown; see [`Drive::record`].
     async fn decide(&mut self, gate: &Gate, kind: DecisionKind) -> Result<bool, Problem> {
-        self.record(gate, Decision::about_seen(&self.run, gate, kind)).await
+        self.record(gate, Decision::about_seen(self.run(), gate, kind)).await
     }
 
     /// True when it was recorded. What is refused is told, and left to whoever was faster.
     async fn record(&mut self, gate: &Gate, decision: Decision) -> Result<bool, Problem> {
         let typed = typed(&decision.kind);
-        let seq = self.run.newest_about(gate);
+        let seq = self.run().newest_about(gate);
         self.answered.insert((gate.key.clone(), gate.call), seq);
-        let decided = self.engine.decide(self.run.id, decision);
+        let decided = self.engine.decide(self.run().id, decision);
         tokio::pin!(decided);
         // That the store is locked, say, is said while it is waited for.
         let decided = loop {
             tokio::select! {
                 biased;
                 decided = &mut decided => break decided,
-                news = self.mail.next() => self.take(news)?,
+                news = self.follower.next() => self.take(news?).await?,
                 // It is waited for no longer than a moment, but where the store is locked.
                 _ = self.signals.next() => {
                     if let Some(text) = typed.filter(|_| gate.kind() != GateKind::Secret) {
                         out::say(&not_saved(&text));
                     }
-                    let text = format!("given up; `stepwell show {}` tells whether it was saved", self.run.id.short());
+                    let text = format!("given up; `stepwell show {}` tells whether it was saved", self.run().id.short());
                     return Err(Problem::interrupted(ErrorCode::Store, text));
                 }
             }
@@ -374,8 +382,8 @@ impl Drive<'_> {
             Err(EngineError::Refused(why)) => {
                 out::say(&format!("nothing changed: {why}"));
                 // Whoever was faster is seen at once; what still stands as it was shown is asked again.
-                self.take_new()?;
-                if self.run.newest_about(gate) == seq && self.how.asks {
+                self.look().await?;
+                if self.run().newest_about(gate) == seq && self.how.asks {
                     self.answered.remove(&(gate.key.clone(), gate.call));
                 }
                 Ok(false)
@@ -393,15 +401,15 @@ impl Drive<'_> {
         if !self.how.asks || !self.teller.is_free() || self.over {
             return None;
         }
-        let mut open = self.run.waiting().filter(|gate| self.is_open(gate));
-        open.find(|gate| self.how.policy.answer(&self.run, gate).is_none()).cloned()
+        let mut open = self.run().waiting().filter(|gate| self.is_open(gate));
+        open.find(|gate| self.how.policy.answer(self.run(), gate).is_none()).cloned()
     }
 
     /// `Some`: the person left.
     async fn question(&mut self, gate: &Gate) -> Result<Option<Exit>, Problem> {
         let context = AskContext { engine: self.engine, state: &self.app.paths.state };
         let mut asker = Asker { signals: &mut self.signals };
-        let answered = ask(&mut asker, &context, &mut self.teller, &self.run, gate).await;
+        let answered = ask(&mut asker, &context, &mut self.teller, self.follower.run(), gate).await;
         match answered {
             Ok(Answered::Decide(what)) => {
                 self.decide(gate, what).await?;
@@ -430,12 +438,12 @@ impl Drive<'_> {
     /// One answer for every stale call that was shown, each as it was shown. What is not stale any more because of the
     /// answer to another one of them needs none.
     async fn decide_stale(&mut self, what: &DecisionKind) -> Result<(), Problem> {
-        let stale = self.run.waiting().filter(|gate| gate.kind() == GateKind::Stale && gate.document().is_none());
+        let stale = self.run().waiting().filter(|gate| gate.kind() == GateKind::Stale && gate.document().is_none());
         let shown: Vec<(Gate, Decision)> =
-            stale.map(|gate| (gate.clone(), Decision::about_seen(&self.run, gate, what.clone()))).collect();
+            stale.map(|gate| (gate.clone(), Decision::about_seen(self.run(), gate, what.clone()))).collect();
         for (gate, decision) in shown {
-            self.take_new()?;
-            if self.run.call(&gate.key).is_some_and(|call| call.stale.is_some()) {
+            self.look().await?;
+            if self.run().call(&gate.key).is_some_and(|call| call.stale.is_some()) {
                 self.record(&gate, decision).await?;
             }
         }
@@ -445,7 +453,7 @@ impl Drive<'_> {
     // ---- conversations -------------------------------------------------------------------------------------------
 
     fn goes_on_talking(&self) -> bool {
-        self.run.kind == Kind::Instruct && self.how.asks && self.here
+        self.run().kind == Kind::Instruct && self.how.asks && self.here
     }
 
     /// A further turn after a delivery. `None`: the model is answering.
@@ -454,7 +462,7 @@ impl Drive<'_> {
         match further(&mut asker).await {
             Ok(None) | Err(Away::Quit) => return Ok(Some(Exit::Done)),
             Err(_) => return Ok(Some(Exit::Interrupted)),
-            Ok(Some(text)) => match self.engine.message(self.run.id, &text).await {
+            Ok(Some(text)) => match self.engine.message(self.run().id, &text).await {
                 Ok(()) => {}
                 Err(EngineError::Refused(why)) => {
                     out::say(&why.to_string());
@@ -466,16 +474,16 @@ impl Drive<'_> {
                 }
             },
         }
-        self.take_new()?;
+        self.look().await?;
         self.over = false;
         self.take_in_hand()?;
         Ok(None)
     }
 
-    /// Takes in what was appended while nobody drove: it comes through no mailbox.
-    fn take_new(&mut self) -> Result<(), Problem> {
-        let new = self.engine.events(self.run.id, self.run.seq)?;
-        self.take(new.into_iter().map(Update::Event).collect())
+    /// Takes in what was appended while nobody drove: it comes through no mailbox at once.
+    async fn look(&mut self) -> Result<(), Problem> {
+        self.follower.look().await?;
+        self.take_new().await
     }
 
     // ---- leaving -------------------------------------------------------------------------------------------------
@@ -483,11 +491,11 @@ impl Drive<'_> {
     /// The first Ctrl-C of a person stops what is under way, the second leaves. Where nobody can be asked what then,
     /// the first leaves.
     async fn interrupted(&mut self, away: Away) -> Result<Option<Exit>, Problem> {
-        if away == Away::Interrupt && self.how.asks && self.here && self.run.under_way() > 0 && !self.stopping {
+        if away == Away::Interrupt && self.how.asks && self.here && self.run().under_way() > 0 && !self.stopping {
             self.stopping = true;
             out::say("\n(stopping; what has arrived is kept. Ctrl-C again leaves)");
-            for call in self.run.calls.values() {
-                self.engine.stop(self.run.id, &call.key);
+            for call in self.run().calls.values() {
+                self.engine.stop(self.run().id, &call.key);
             }
             return Ok(None);
         }
@@ -497,15 +505,14 @@ impl Drive<'_> {
 
     /// Gives the run up here. One that only waits stays as it is.
     async fn pause(&mut self, reason: PauseReason) -> Result<(), Problem> {
-        let news = self.mail.take();
-        self.take(news)?;
-        if !self.here || self.over || (self.run.status == Status::Waiting && self.run.under_way() == 0) {
+        self.take_new().await?;
+        if !self.here || self.over || (self.run().status == Status::Waiting && self.run().under_way() == 0) {
             return Ok(());
         }
-        self.engine.pause(self.run.id, reason);
+        self.engine.pause(self.run().id, reason);
         while !self.over {
-            let news = self.mail.next().await;
-            self.take(news)?;
+            let news = self.follower.next().await?;
+            self.take(news).await?;
         }
         Ok(())
     }

@@ -1,12 +1,10 @@
 //! Files that a person asked for: results in a folder, exports, and texts on their way through an editor.
-//! New ones are for their owner alone; names from outside stay inside their folder.
+//! New ones have the mode that the umask gives; names from outside stay inside their folder.
 
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::problem::Problem;
-use crate::config::private_folder;
 use crate::core::code::ErrorCode;
 use crate::core::run::Run;
 use crate::core::text::{self, encoding};
@@ -76,9 +74,9 @@ pub fn ready(folder: &Path) -> Result<(), Problem> {
         let text = format!("--out {} cannot be {what}: {error}; nothing was done", folder.display());
         Problem::refused(ErrorCode::PathRefused, text)
     };
-    private_folder(folder).map_err(|error| cannot("made", error))?;
+    std::fs::create_dir_all(folder).map_err(|error| cannot("made", error))?;
     let trial = folder.join(format!(".{}.unfinished", std::process::id()));
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&trial);
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&trial);
     made.and_then(|_| std::fs::remove_file(&trial)).map_err(|error| cannot("written to", error))
 }
 
@@ -87,7 +85,7 @@ pub fn ready(folder: &Path) -> Result<(), Problem> {
 /// # Errors
 /// When a file cannot be written.
 pub fn write_results(folder: &Path, run: &Run) -> Result<Vec<PathBuf>, Problem> {
-    private_folder(folder).map_err(|error| {
+    std::fs::create_dir_all(folder).map_err(|error| {
         Problem::refused(ErrorCode::PathRefused, format!("{} cannot be made: {error}", folder.display()))
     })?;
     let mut written = Vec::new();

@@ -2,14 +2,13 @@
 
 use super::out::Put as _;
 use chrono::{DateTime, Local, NaiveTime, TimeZone as _, Utc};
-use serde_json::json;
 
 use super::args::{HistoryArgs, Since};
 use super::problem::{Exit, Problem};
 use super::{App, out};
 use crate::core::ports::{HistoryQuery, RunRow};
 use crate::core::text::visible;
-use crate::export;
+use crate::export::wire;
 
 /// `history`.
 ///
@@ -30,7 +29,7 @@ pub fn history(app: &App, args: HistoryArgs) -> Result<Exit, Problem> {
     let mut text = String::new();
     for row in &rows {
         if args.json {
-            text.put(format_args!("{}\n", object(row, args.archived)));
+            text.push_str(&wire::row(row, args.archived, Utc::now()));
         } else {
             text.push_str(&line(row, !query.text.is_empty()));
         }
@@ -62,25 +61,6 @@ fn begin(since: Since) -> DateTime<Utc> {
         Since::Day(day) => Local.from_local_datetime(&day.and_time(NaiveTime::MIN)).earliest().map(|at| at.to_utc()),
     }
     .unwrap_or(DateTime::<Utc>::MIN_UTC)
-}
-
-fn object(row: &RunRow, archived: bool) -> serde_json::Value {
-    let mut object = json!({
-        "run": row.run,
-        "task": row.task,
-        "kind": row.kind,
-        "title": row.title,
-        "status": row.status,
-        "created_at": row.created_at,
-        "updated_at": row.updated_at,
-        "snippet": row.snippet.data().replace(['\u{2}', '\u{3}'], ""),
-        "newer": row.newer,
-        "archived": archived,
-    });
-    if let Some(due) = row.due {
-        object["deadline"] = export::json::deadline(due);
-    }
-    object
 }
 
 fn line(row: &RunRow, with_snippet: bool) -> String {

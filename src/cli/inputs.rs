@@ -11,8 +11,7 @@ use super::files::read_text;
 use super::line::{Asker, Away, Signals, fill};
 use super::problem::Problem;
 use super::{App, out};
-use crate::catalog;
-use crate::catalog::inputs::FileError;
+use crate::app::inputs;
 use crate::core::code::ErrorCode;
 use crate::core::diagnostic::nearest;
 use crate::core::form::{Field, FieldType};
@@ -41,7 +40,7 @@ pub async fn gather(
     args: &InputArgs,
     base: Map<String, Value>,
     asks: bool,
-) -> Result<Value, Problem> {
+) -> Result<Map<String, Value>, Problem> {
     let mut stdin = Stdin::default();
     let mut given = base;
     if let Some(name) = &args.inputs {
@@ -55,22 +54,14 @@ pub async fn gather(
                 format!("--inputs {name} is not a JSON object: {{\"input\": value, …}}"),
             ));
         };
-        for (name, value) in object {
-            let value = match find(task, &name) {
-                Some(field) => {
-                    catalog::inputs::read(field, &value, Path::new("")).map_err(|why| of_input(&name, &why.into()))?
-                }
-                None => value,
-            };
-            given.insert(name, value);
-        }
+        given.extend(object);
     }
     let mut listed: Vec<&str> = Vec::new();
     for pair in &args.input {
         let Some((name, value)) = pair.split_once('=') else {
             return Err(Problem::usage(format!("-i {pair}: write -i NAME=VALUE, NAME=@FILE or NAME=@-")));
         };
-        let Some(field) = find(task, name) else {
+        let Some(field) = inputs::find(task, name) else {
             return Err(unknown(task, name));
         };
         let value = typed(field, value, &mut stdin)?;
@@ -89,8 +80,7 @@ pub async fn gather(
         listed.push(&field.name);
     }
     if let Some(prompt) = &args.prompt {
-        let wanted = |field: &&Field| field.required && matches!(field.kind, FieldType::Text | FieldType::Multiline);
-        let Some(field) = task.inputs.iter().find(wanted) else {
+        let Some(field) = inputs::for_text(task).filter(|field| field.required) else {
             return Err(Problem::invalid(
                 ErrorCode::InvalidInput,
                 format!("`{}` has no required text input for --prompt; use -i", task.id),
@@ -105,16 +95,12 @@ pub async fn gather(
         let text = if prompt == "-" { trimmed(stdin.text()?) } else { prompt.clone() };
         given.insert(field.name.clone(), json!(text));
     }
-    defaults(app, task, &mut given)?;
+    given = inputs::complete(app.settings()?, task, given, Path::new(""))?;
     from_stdin(task, &mut stdin, &mut given)?;
     if asks {
         ask(task, &mut given).await?;
     }
-    Ok(Value::Object(given))
-}
-
-fn find<'a>(task: &'a Task, name: &str) -> Option<&'a Field> {
-    task.inputs.iter().find(|field| field.name == name)
+    Ok(given)
 }
 
 fn unknown(task: &Task, name: &str) -> Problem {
@@ -130,60 +116,22 @@ fn unknown(task: &Task, name: &str) -> Problem {
     )
 }
 
-fn of_input(name: &str, why: &Unusable) -> Problem {
-    Problem::invalid(why.code, format!("`{name}`: {}", why.message))
-}
-
-/// Why what was typed is no value of a field.
-pub struct Unusable {
-    code: ErrorCode,
-    /// What is wrong, and what would be right.
-    pub message: String,
-}
-
-impl From<FileError> for Unusable {
-    fn from(error: FileError) -> Self {
-        Self { code: error.code(), message: error.to_string() }
-    }
-}
-
-impl From<String> for Unusable {
-    fn from(message: String) -> Self {
-        Self { code: ErrorCode::InvalidInput, message }
-    }
-}
-
 /// The value that stands after `NAME=`.
 fn typed(field: &Field, value: &str, stdin: &mut Stdin) -> Result<Value, Problem> {
-    let wrong = |why: Unusable| of_input(&field.name, &why);
+    let here = Path::new("");
     if let Some(literal) = value.strip_prefix("@@") {
-        return read_value(field, &format!("@{literal}")).map_err(wrong);
+        return Ok(inputs::from_text(field, &format!("@{literal}"), here)?);
     }
-    let Some(file) = value.strip_prefix('@') else { return read_value(field, value).map_err(wrong) };
+    let Some(file) = value.strip_prefix('@') else { return Ok(inputs::from_text(field, value, here)?) };
     match (field.kind, file) {
         (FieldType::File | FieldType::Files, "-") => {
             let file = json!({"path": "-", "name": "stdin", "text": stdin.text()?});
             Ok(if field.kind.is_list() { json!([file]) } else { file })
         }
-        (kind, path) if kind.is_read() => read_value(field, path).map_err(wrong),
-        (_, "-") => read_value(field, &trimmed(stdin.text()?)).map_err(wrong),
-        (_, path) => {
-            let text = catalog::inputs::read_text(path, Path::new("")).map_err(|why| wrong(why.into()))?;
-            read_value(field, &trimmed(text)).map_err(wrong)
-        }
+        (kind, path) if kind.is_read() => Ok(inputs::from_text(field, path, here)?),
+        (_, "-") => Ok(inputs::from_text(field, &trimmed(stdin.text()?), here)?),
+        (_, path) => Ok(inputs::from_text(field, &trimmed(inputs::text_of_file(field, path, here)?), here)?),
     }
-}
-
-/// What a person typed for a field, with files read.
-///
-/// # Errors
-/// Why it is not a value.
-pub fn read_value(field: &Field, typed: &str) -> Result<Value, Unusable> {
-    Ok(if field.kind.is_read() {
-        catalog::inputs::read(field, &json!(typed), Path::new(""))?
-    } else {
-        field.parse_text(typed)?
-    })
 }
 
 fn trimmed(mut text: String) -> String {
@@ -196,31 +144,10 @@ fn trimmed(mut text: String) -> String {
     text
 }
 
-/// What the config has for the task's inputs stands in where nothing was given.
-fn defaults(app: &App, task: &Task, given: &mut Map<String, Value>) -> Result<(), Problem> {
-    let laid = app.settings()?.overlay(&task.id, &task.inputs);
-    for field in laid.map_err(|wrong| Problem::invalid(ErrorCode::InvalidDefinition, wrong.join("\n")))? {
-        let own = find(task, &field.name).and_then(|own| own.default.as_ref());
-        if let Some(default) = field.default.as_ref().filter(|default| Some(*default) != own)
-            && !given.contains_key(&field.name)
-        {
-            let value = catalog::inputs::read(&field, default, Path::new(""));
-            given.insert(field.name.clone(), value.map_err(|why| of_input(&field.name, &why.into()))?);
-        }
-    }
-    Ok(())
-}
-
-fn unset<'a>(task: &'a Task, given: &Map<String, Value>) -> Vec<&'a Field> {
-    let is_given = |name: &str| given.contains_key(name);
-    let is_unset = |field: &&Field| field.is_required(is_given) && field.default.is_none() && !is_given(&field.name);
-    task.inputs.iter().filter(is_unset).collect()
-}
-
 /// A pipe that is not empty fills the one required text or file input that is unset.
 fn from_stdin(task: &Task, stdin: &mut Stdin, given: &mut Map<String, Value>) -> Result<(), Problem> {
     let takes = |field: &&Field| matches!(field.kind, FieldType::Text | FieldType::Multiline | FieldType::File);
-    let fields: Vec<&Field> = unset(task, given).into_iter().filter(takes).collect();
+    let fields: Vec<&Field> = inputs::missing(task, given).into_iter().filter(takes).collect();
     let [field] = fields.as_slice() else { return Ok(()) };
     if stdin.0 || io::stdin().is_terminal() || !is_a_pipe() {
         return Ok(());
@@ -246,13 +173,7 @@ fn is_a_pipe() -> bool {
 
 /// Asks for what is required and not given.
 async fn ask(task: &Task, given: &mut Map<String, Value>) -> Result<(), Problem> {
-    let mut missing: Vec<Field> = unset(task, given).into_iter().cloned().collect();
-    // Where one of several is enough, all of them are offered.
-    let named: Vec<&String> = missing.iter().flat_map(|field| &field.unless).collect();
-    let others = task.inputs.iter().filter(|field| named.contains(&&field.name) && !given.contains_key(&field.name));
-    let others: Vec<Field> =
-        others.filter(|other| missing.iter().all(|field| field.name != other.name)).cloned().collect();
-    missing.extend(others);
+    let missing: Vec<Field> = inputs::to_ask(task, given).into_iter().cloned().collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -16,7 +16,6 @@ mod drive;
 mod files;
 mod history;
 mod inputs;
-mod journal;
 mod learned;
 mod line;
 pub mod log;
@@ -150,12 +149,17 @@ impl App {
         }
     }
 
-    fn catalog(&self, dir: &args::DirArg) -> Result<Catalog, Problem> {
+    /// Where definitions are looked for, with the folder that the person names.
+    fn places(&self, dir: &args::DirArg) -> Result<SearchPaths, Problem> {
         if let Some(dir) = dir.dir.as_ref().filter(|dir| !dir.is_dir()) {
             let text = format!("--dir {}: there is no such folder", dir.display());
             return Err(Problem::refused(ErrorCode::PathRefused, text));
         }
-        Ok(Catalog::load(&self.search_paths(dir)))
+        Ok(self.search_paths(dir))
+    }
+
+    fn catalog(&self, dir: &args::DirArg) -> Result<Catalog, Problem> {
+        Ok(Catalog::load(&self.places(dir)?))
     }
 }
 

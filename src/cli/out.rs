@@ -85,12 +85,6 @@ impl Put for String {
     }
 }
 
-/// A number of things: `1 run`, `2 runs`.
-#[must_use]
-pub fn counted(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
-}
-
 /// A word for a shell, quoted if it needs it.
 #[must_use]
 pub fn quoted(word: &str) -> String {

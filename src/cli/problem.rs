@@ -1,7 +1,8 @@
 //! How a command ends: the exit codes, and what is said when it did not do what it was asked to.
 
-use serde_json::json;
-
+use crate::app::consent::UnknownModel;
+use crate::app::definitions::NoDefinition;
+use crate::app::inputs::{InputError, InputErrors};
 use crate::catalog::scaffold::ScaffoldError;
 use crate::catalog::trust::TrustError;
 use crate::catalog::{NothingThere, PinError, Unknown};
@@ -12,7 +13,7 @@ use crate::core::key::BadKey;
 use crate::core::ports::JournalError;
 use crate::core::run::NotARun;
 use crate::engine::{EngineError, StartError};
-use crate::export::ExportError;
+use crate::export::{ExportError, wire};
 
 /// The exit codes of every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +89,7 @@ impl Problem {
     /// The last line of stdout where a program reads it: one JSON object.
     #[must_use]
     pub fn line(&self) -> String {
-        let object = json!({"v": 1, "type": "error", "code": self.code, "message": self.message});
-        format!("{object}\n")
+        wire::error(self.code, &self.message)
     }
 }
 
@@ -126,6 +126,33 @@ impl From<StartError> for Problem {
         match error {
             StartError::Engine(error) => error.into(),
             StartError::Inputs(_) | StartError::Definition(_) => Self::invalid(error.code(), error.to_string()),
+        }
+    }
+}
+
+impl From<UnknownModel> for Problem {
+    fn from(error: UnknownModel) -> Self {
+        Self::invalid(error.code(), error.to_string())
+    }
+}
+
+impl From<InputErrors> for Problem {
+    fn from(wrong: InputErrors) -> Self {
+        Self::invalid(wrong.code(), wrong.to_string())
+    }
+}
+
+impl From<InputError> for Problem {
+    fn from(wrong: InputError) -> Self {
+        Self::invalid(wrong.code, wrong.to_string())
+    }
+}
+
+impl From<NoDefinition> for Problem {
+    fn from(error: NoDefinition) -> Self {
+        match error {
+            NoDefinition::Today(error) => error.into(),
+            NoDefinition::Kept(error) => error.into(),
         }
     }
 }
@@ -189,8 +216,6 @@ impl From<NoHome> for Problem {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     #[test]
@@ -216,15 +241,5 @@ mod tests {
             let is_the_stores = !matches!(code, ErrorCode::NoRun | ErrorCode::Usage);
             assert_eq!(problem.exit == Exit::Store, is_the_stores, "{code}");
         }
-    }
-
-    #[test]
-    fn an_error_is_one_line_of_json_whatever_it_says() {
-        let problem = Problem::invalid(ErrorCode::InvalidInput, "`a`: \"b\"\nand more");
-        let line = problem.line();
-        assert_eq!(line.matches('\n').count(), 1, "{line}");
-        let object: Value = serde_json::from_str(&line).unwrap();
-        let wanted = json!({"v": 1, "type": "error", "code": "invalid_input", "message": "`a`: \"b\"\nand more"});
-        assert_eq!(object, wanted);
     }
 }

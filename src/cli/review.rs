@@ -83,7 +83,7 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
         let pinned = engine.definition(&run)?;
         consent::ensure(app, &pinned, run.model.as_deref()).await?;
         for model in decisions.iter().filter_map(|decision| decision.kind.model()) {
-            consent::ensure_one(app, Some(model)).await?;
+            consent::ensure_one(app, model).await?;
         }
     }
     for decision in &decisions {

@@ -6,7 +6,8 @@ use super::args::{DriveArgs, ResumeArgs, Review};
 use super::begin::{budget, today};
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
-use super::{App, consent, journal, out};
+use super::show::since;
+use super::{App, consent, out};
 use crate::core::decide::{Decision, DecisionKind, Refusal};
 use crate::core::document::RESULT;
 use crate::core::key::Key;
@@ -40,7 +41,7 @@ pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
         }
     } else if !engine.is_driven(run.id) && !matches!(run.status, Status::Completed) {
         match &args.model {
-            Some(model) => consent::ensure_one(app, Some(model)).await?,
+            Some(model) => consent::ensure_one(app, model).await?,
             None => consent::ensure(app, &engine.definition(&run)?, run.model.as_deref()).await?,
         }
     }
@@ -66,7 +67,7 @@ pub async fn cancel(app: &App, name: &str, json: bool) -> Result<Exit, Problem> 
     let before = engine.load(run)?.seq;
     engine.cancel(run).await?;
     if json {
-        out::json(&journal::since(engine, run, before)?);
+        out::json(&since(engine, run, before)?);
     }
     out::say(&format!("run {} is cancelled; what it has is kept: stepwell show {}", run.short(), run.short()));
     Ok(Exit::Done)

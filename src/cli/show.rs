@@ -5,11 +5,13 @@ use std::path::Path;
 
 use super::line::labelled;
 use super::problem::{Exit, Problem};
-use super::{App, files, journal, out, waits};
+use super::{App, files, out, waits};
 use crate::core::aside::{Aside, AsideKind};
+use crate::core::id::RunId;
 use crate::core::run::{NEWER, Run, Status};
-use crate::core::text::{output_text, visible};
-use crate::export::{self, ExportScope, Format};
+use crate::core::text::{counted, output_text, visible};
+use crate::engine::Engine;
+use crate::export::{self, ExportScope, Format, wire};
 
 /// `show`.
 ///
@@ -19,13 +21,31 @@ pub fn show(app: &App, name: &str, json: bool, events: bool) -> Result<Exit, Pro
     let engine = app.records()?;
     let id = engine.find(name)?;
     if events {
-        out::json(&journal::events(id, &engine.events(id, 0)?)?);
+        out::json(&since(engine, id, 0)?);
     } else if json {
         out::json(&format!("{:#}\n", export::json::show(&engine.load(id)?)));
     } else {
         out::page(&render(&engine.load(id)?));
     }
     Ok(Exit::Done)
+}
+
+/// The lines of what has happened in a run after event `after`.
+///
+/// # Errors
+/// When there is no such run or the store cannot be used.
+pub fn since(engine: &Engine, run: RunId, after: u64) -> Result<String, Problem> {
+    Ok(wire::events_after(run, &engine.events(run, 0)?, after)?)
+}
+
+/// The line of a run's first event.
+///
+/// # Errors
+/// As [`since`].
+pub fn first(engine: &Engine, run: RunId) -> Result<String, Problem> {
+    let mut events = engine.events(run, 0)?;
+    events.truncate(1);
+    Ok(wire::events_after(run, &events, 0)?)
 }
 
 fn render(run: &Run) -> String {
@@ -53,7 +73,7 @@ fn render(run: &Run) -> String {
     for call in run.calls.values() {
         let attempts =
             if call.attempts.len() > 1 { format!(", attempt {}", call.attempts.len()) } else { String::new() };
-        let model = call.newest().and_then(|attempt| attempt.measured.model_in_full());
+        let model = call.shown_attempt().and_then(|attempt| attempt.measured.model_in_full());
         let model = model.map(|model| format!(" · {}", labelled(&model))).unwrap_or_default();
         text.put(format_args!("\n-- {} ({}{attempts}){model}\n", call.key, call.status.name().replace('_', " ")));
         for attempt in &call.attempts {
@@ -98,7 +118,8 @@ fn beside(attempt: u32, aside: &Aside<'_>) -> String {
     let heading = aside.heading();
     let heading = heading.line();
     if aside.kind == AsideKind::Thoughts {
-        return format!("attempt {attempt}: {heading} are {} words (--json shows them)", aside.words());
+        let words = counted(aside.words(), "word");
+        return format!("attempt {attempt}: {heading} are {words} (--json shows them)");
     }
     let shown = aside.text.block();
     let lines: Vec<String> = shown.trim_end().lines().map(|line| format!("    {line}")).collect();
@@ -143,7 +164,7 @@ pub fn export(
         (Some(path), _) => {
             files::write(path, &bytes)?;
             if json {
-                out::json(&journal::done("exported", &serde_json::json!({ "path": path })));
+                out::json(&wire::done("exported", &serde_json::json!({ "path": path })));
             }
             out::say(&format!("written: {}", path.display()));
         }

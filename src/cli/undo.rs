@@ -3,7 +3,8 @@
 use super::args::{DriveArgs, Review};
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
-use super::{App, journal, out};
+use super::show::since;
+use super::{App, out};
 use crate::core::decide::newest_decision;
 use crate::core::id::RunId;
 
@@ -22,7 +23,7 @@ pub async fn undo(app: &App, name: &str, json: bool) -> Result<Exit, Problem> {
     let moved = engine.load(before.id)?.status != before.status;
     if undone.key().is_none() && !moved {
         if json {
-            out::json(&journal::since(engine, before.id, before.seq)?);
+            out::json(&since(engine, before.id, before.seq)?);
         }
         return Ok(Exit::Done);
     }
@@ -49,7 +50,7 @@ pub async fn archive(app: &App, names: &[String], undo: bool, json: bool) -> Res
             (true, false) => format!("run {short} is not archived"),
         });
         if json {
-            out::json(&journal::since(engine, run, before.seq)?);
+            out::json(&since(engine, run, before.seq)?);
         }
     }
     Ok(Exit::Done)

@@ -418,6 +418,12 @@ impl Call {
             .or_else(|| self.standing.as_ref().map(|s| (s.attempt, s.version, &s.output)))
     }
 
+    /// The attempt whose output it has to show; while it has none, the newest.
+    #[must_use]
+    pub fn shown_attempt(&self) -> Option<&Attempt> {
+        self.output().and_then(|(attempt, ..)| self.attempt(attempt)).or_else(|| self.newest())
+    }
+
     /// The output that stands for `fingerprint`.
     #[must_use]
     pub fn stands_for(&self, fingerprint: &Fingerprint) -> Option<&Standing> {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::form::Field;
 use super::gate::ApprovalBody;
 use super::run::Run;
-use super::text::{self, Untrusted, output_text};
+use super::text::{self, Untrusted, counted, output_text};
 use super::work::{CommandWork, HttpWork, PromptWork, Work, secret_mark, secret_name_mark};
 
 /// A description: sections in the order in which they are read.
@@ -208,7 +208,7 @@ impl Sections<'_> {
     }
 
     fn sized(&mut self, name: &str, text: &str) {
-        let bytes = if text.len() == 1 { "1 byte".to_owned() } else { format!("{} bytes", text.len()) };
+        let bytes = counted(text.len(), "byte");
         self.text(&format!("{name} ({bytes})"), text);
     }
 

@@ -519,6 +519,9 @@ pub enum Event {
         document: String,
         /// The version that it is made from.
         version: u32,
+        /// What is to change, where the person said it themselves: the definition has no such action then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instruction: Option<String>,
         /// Who.
         by: Actor,
     },

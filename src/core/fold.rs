@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::actor::Actor;
 use super::call::{AttemptStatus, Call, CallStatus, Ending, Instruction, Stale, Version};
-use super::document::{DocumentVersion, Said};
+use super::document::{DocumentVersion, RequestedAction, Said};
 use super::event::{Event, InstructionScope, Lesson};
 use super::gate::GateKind;
 use super::key::Key;
@@ -252,8 +252,11 @@ impl Run {
             }
             return;
         }
-        if let Event::ActionRequested { action, document, version, .. } = event {
-            self.request_action(key, action, document, *version);
+        if let Event::ActionRequested { action, document, version, instruction, .. } = event {
+            let (action, document, instruction) = (action.clone(), document.clone(), instruction.clone());
+            let (written, taken_back) = (None, false);
+            let asked = RequestedAction { action, document, version: *version, instruction, written, taken_back };
+            self.request_action(key, asked);
         }
         // What is said in a conversation are its replies, not what was made of its document.
         let speaks = self.kind == Kind::Instruct && !self.actions.contains_key(key);

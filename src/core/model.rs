@@ -102,6 +102,8 @@ pub const LONGEST_WAIT: Timespan = Timespan(60_000);
 /// What arrives while an attempt is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delta {
+    /// This model, `PROVIDER/MODEL`, is asked from now on: the first of an attempt, or one that it falls back to.
+    Asks(String),
     /// More text.
     Text(Untrusted),
     /// What arrived so far does not count (a fallback begins anew, an invalid answer is asked for again), and why.
@@ -213,4 +215,12 @@ pub struct ModelChoice {
     pub ask_first: bool,
     /// The lines of config that would settle it, when `ask_first`.
     pub config_lines: String,
+}
+
+impl ModelChoice {
+    /// The provider's name.
+    #[must_use]
+    pub fn provider(&self) -> &str {
+        self.model.split('/').next().unwrap_or(&self.model)
+    }
 }

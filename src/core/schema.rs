@@ -10,7 +10,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{JsonType, ValidationError, Validator};
 use serde_json::Value;
 
-use super::text::visible;
+use super::text::{counted, visible};
 
 /// As many problems are told at once; more are a count.
 const MAX_PROBLEMS: usize = 5;
@@ -204,10 +204,10 @@ fn wrong(error: &ValidationError<'_>) -> String {
             format!("expected {}, found {}", quoted(&expected_value.to_string()), quoted(&instance.to_string()))
         }
         ValidationErrorKind::MinItems { limit } => {
-            format!("expected at least {limit} items, found {}", length(instance))
+            format!("expected at least {}, found {}", counted(limit, "item"), length(instance))
         }
         ValidationErrorKind::MaxItems { limit } => {
-            format!("expected at most {limit} items, found {}", length(instance))
+            format!("expected at most {}, found {}", counted(limit, "item"), length(instance))
         }
         ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::OneOfNotValid { .. } => {
             "it fits none of the shapes that are allowed".to_owned()
@@ -280,6 +280,18 @@ mod tests {
             assert_eq!(validate(&schema, &value).unwrap_err(), problem, "{value}");
         }
         assert_eq!(validate(&schema, &json!([{"title": "t", "n": null}, {"title": "u", "n": 3}])), Ok(()));
+    }
+
+    #[test]
+    fn one_item_is_one_item() {
+        let problem = |schema| validate(&schema, &json!([1, 2])).unwrap_err();
+        assert_eq!(
+            problem(json!({"type": "array", "maxItems": 1})),
+            "the whole value: expected at most 1 item, found 2"
+        );
+        let least = json!({"type": "array", "minItems": 1});
+        let problem = validate(&least, &json!([])).unwrap_err();
+        assert_eq!(problem, "the whole value: expected at least 1 item, found 0");
     }
 
     #[test]

@@ -76,6 +76,14 @@ impl fmt::Debug for Untrusted {
     }
 }
 
+/// A number of things: `1 run`, `2 runs`.
+#[must_use]
+pub fn counted(number: impl fmt::Display, thing: &str) -> String {
+    let number = number.to_string();
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
 /// An output as text: texts as they are, everything else as indented JSON.
 #[must_use]
 pub fn output_text(output: &serde_json::Value) -> Untrusted {

@@ -67,7 +67,7 @@ impl Partial {
             Delta::Text(_) if state.text.data().len() >= LONGEST => return,
             Delta::Text(more) => state.text.push(more),
             Delta::Restart(_) => state.restart(),
-            Delta::Progress(_) => return,
+            Delta::Asks(_) | Delta::Progress(_) => return,
         }
         let pending = state.text.data().len() - state.written;
         if pending >= SPOOL_BYTES {

@@ -7,7 +7,9 @@ use crate::core::decide::{self, Decision, DecisionKind, Refusal};
 use crate::core::event::Event;
 use crate::core::id::RunId;
 use crate::core::key::Key;
+use crate::core::run::Run;
 use crate::core::schema;
+use crate::core::task::Kind;
 use crate::engine::{Engine, EngineError};
 use crate::flow::Environment;
 
@@ -64,7 +66,38 @@ impl Engine {
             return self.message(run, &message).await;
         }
         let (who, document, action) = (self.shared.ports.who.clone(), document.to_owned(), action.to_owned());
-        self.append_decision(run, move |run| decide::request_action(run, &document, version, &action, &who)).await
+        let asks = move |run: &Run| decide::request_action(run, &document, version, (&action, None), &who);
+        self.append_decision(run, asks).await
+    }
+
+    /// Asks for a change of a document in the person's own words, as [`Engine::act`] does for one that the definition has.
+    ///
+    /// # Errors
+    /// When nothing is said, the document cannot be changed now, or the store cannot be used.
+    pub async fn act_in_words(
+        &self,
+        run: RunId,
+        document: &str,
+        version: Option<u32>,
+        instruction: &str,
+    ) -> Result<(), EngineError> {
+        let instruction = instruction.trim().to_owned();
+        if instruction.is_empty() {
+            return Err(Refusal::new(ErrorCode::InvalidInput, "say what is to change").into());
+        }
+        let folded = self.load(run)?;
+        if folded.kind == Kind::Instruct {
+            return self.message(run, &instruction).await;
+        }
+        // Its calls are named apart from those of steps and actions.
+        let task = self.definition(&folded)?.task;
+        let taken = |id: &str| task.action(id).is_some() || folded.flow_calls().any(|call| call.key.step() == id);
+        let names = std::iter::once("change".to_owned()).chain((2..u32::MAX).map(|n| format!("change-{n}")));
+        let action = names.into_iter().find(|id| !taken(id)).unwrap_or_default();
+        let (who, document) = (self.shared.ports.who.clone(), document.to_owned());
+        let asks =
+            move |run: &Run| decide::request_action(run, &document, version, (&action, Some(&instruction)), &who);
+        self.append_decision(run, asks).await
     }
 
     /// Has all that is left to do in a run done by another model, whatever its steps say.

@@ -348,6 +348,19 @@ impl Engine {
     /// # Errors
     /// As [`Engine::drive`].
     pub fn drive_with_policy(&self, run: RunId, policy: DecisionPolicy) -> Result<Driver, EngineError> {
+        self.take(run, policy, run_loop::Taken::Resumed)
+    }
+
+    /// As [`Engine::drive`], for who only looks at the run: while it waits, nothing is written until something happens in
+    /// it, so that it has not changed because somebody read it.
+    ///
+    /// # Errors
+    /// As [`Engine::drive`].
+    pub fn attend(&self, run: RunId) -> Result<Driver, EngineError> {
+        self.take(run, Arc::new(|_, _| None), run_loop::Taken::Attended)
+    }
+
+    fn take(&self, run: RunId, policy: DecisionPolicy, how: run_loop::Taken) -> Result<Driver, EngineError> {
         if self.drive_of(run).is_some_and(|drive| drive.send(EngineCommand::Announce(self.feed(run).newest()))) {
             return Ok(Driver::Local);
         }
@@ -355,8 +368,8 @@ impl Engine {
         let Some(lease) = lease else { return Ok(Driver::Remote) };
         let runtime = Handle::try_current().map_err(|_| EngineError::no_runtime())?;
         let (control, inbox) = DriveControl::new();
-        let run_loop =
-            run_loop::RunLoop::open(self.clone(), run, lease, self.feed(run), policy, (control.clone(), inbox))?;
+        let handle = (control.clone(), inbox);
+        let run_loop = run_loop::RunLoop::open(self.clone(), run, lease, self.feed(run), (policy, how), handle)?;
         self.shared.drives.lock().unwrap_or_else(PoisonError::into_inner).insert(run, control);
         runtime.spawn(run_loop.drive());
         Ok(Driver::Local)

@@ -68,6 +68,15 @@ pub(super) struct RunConfig {
     pub(super) runs_code: bool,
 }
 
+/// How a run is taken up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// To go on.
+    Resumed,
+    /// To be looked at: one that waits is left as it is until something happens in it.
+    Attended,
+}
+
 /// Why the loop ends before its time: the journal cannot be used.
 pub(super) struct JournalLost(pub(super) JournalError);
 
@@ -87,7 +96,7 @@ impl RunLoop {
         run: RunId,
         lease: Box<dyn Lease>,
         feed: Feed,
-        policy: DecisionPolicy,
+        (policy, how): (DecisionPolicy, Taken),
         (control, inbox): (DriveControl, mpsc::UnboundedReceiver<EngineCommand>),
     ) -> Result<Self, EngineError> {
         let ports = &engine.shared.ports;
@@ -128,12 +137,13 @@ impl RunLoop {
                 _ => run_loop.run.in_hand().then_some(PauseReason::Crashed),
             };
             let by = run_loop.engine.shared.ports.who.clone();
-            if run_loop.run.status != Status::Completed {
+            let (events, spent) =
+                recover::abandoned(&run_loop.run, &run_loop.engine.shared.ports, &run_loop.attempts.left);
+            let rests = run_loop.run.status == Status::Waiting && events.is_empty();
+            if run_loop.run.status != Status::Completed && !(rests && how == Taken::Attended) {
                 let epoch = run_loop.owner.epoch();
                 run_loop.stage(Event::RunResumed { by, epoch, after }, false);
             }
-            let (events, spent) =
-                recover::abandoned(&run_loop.run, &run_loop.engine.shared.ports, &run_loop.attempts.left);
             for event in events {
                 run_loop.stage(event, true);
             }

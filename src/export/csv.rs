@@ -24,7 +24,9 @@ fn row(table: &mut String, call: &Call) {
         usage += attempt.measured.usage;
     }
     let newest = call.newest();
-    let model = newest.and_then(|attempt| attempt.measured.model.as_deref()).unwrap_or_default();
+    let made = call.standing.as_ref().and_then(|standing| call.attempt(standing.attempt));
+    let model =
+        made.or_else(|| call.shown_attempt()).and_then(|attempt| attempt.measured.model.as_deref()).unwrap_or_default();
     let output =
         call.standing.as_ref().map(|standing| &standing.output).or_else(|| call.output().map(|(_, _, output)| output));
     let cells = [

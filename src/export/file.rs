@@ -1,10 +1,12 @@
-//! Writes a file that a person named, whatever is there already. The only place that does so.
+//! Writes a file that a person named, whatever is there already, and Stepwell's own where a person may have put a link. The
+//! only place that does so.
 //!
 //! Promises: what a shell's `>` would refuse is refused. A regular file is replaced whole or not at all and keeps its
 //! mode; one that has other names, or is mounted by itself, is written where it is; a link stays a link, and what it leads
 //! to is written. A device, a pipe or a socket is written into and never replaced, and so is what this process has open
-//! already (`/dev/stdout`, `/dev/fd/3`), at the place that it has come to. A folder is refused. A new file is for its
-//! owner alone. May not: create folders.
+//! already (`/dev/stdout`, `/dev/fd/3`), at the place that it has come to. A folder is refused. A new file has the mode
+//! that the person's umask gives to every file of theirs; one of Stepwell's own is for its owner alone. May not: create
+//! folders.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -25,7 +27,10 @@ pub enum Existing {
 /// So many links are followed, as the system does.
 const LINKS: usize = 40;
 
-/// The mode of a new file.
+/// The mode of a new file, of which the system takes away what the umask has.
+const NEW: u32 = 0o666;
+
+/// The mode of a file of Stepwell's own, and of any until it has that of the one that it replaces.
 const PRIVATE: u32 = 0o600;
 
 /// Writes `bytes` to what `path` names.
@@ -34,6 +39,18 @@ const PRIVATE: u32 = 0o600;
 /// As the system says. What was there before is then as it was, except where it cannot be replaced: what took part of
 /// the bytes keeps that part.
 pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
+    put(path, bytes, existing, NEW)
+}
+
+/// Writes a file of Stepwell's own, which nobody but its owner may read. One that is there is replaced.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put(path, bytes, Existing::Replace, PRIVATE)
+}
+
+fn put(path: &Path, bytes: &[u8], existing: Existing, mode: u32) -> io::Result<()> {
     if let Some(descriptor) = descriptor(path) {
         return through(descriptor, path, bytes);
     }
@@ -47,7 +64,7 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
             _ => over(path, bytes),
         },
         Ok(_) => into(path, bytes, existing),
-        Err(error) if error.kind() == ErrorKind::NotFound => create(&target(path)?, bytes, existing),
+        Err(error) if error.kind() == ErrorKind::NotFound => create(&target(path)?, bytes, existing, mode),
         Err(error) => Err(error),
     }
 }
@@ -111,7 +128,7 @@ fn replace(file: &Path, bytes: &[u8], before: &Metadata) -> io::Result<()> {
     // What may not be written may not be replaced either, although the folder would allow it.
     drop(OpenOptions::new().write(true).open(file)?);
     let mode = before.permissions().mode() & 0o7777;
-    let made = beside(file, bytes, |new| {
+    let made = beside(file, bytes, PRIVATE, |new| {
         let owner = rustix::fs::Uid::from_raw(before.uid());
         let group = rustix::fs::Gid::from_raw(before.gid());
         let made = new.metadata()?;
@@ -140,12 +157,12 @@ fn replace(file: &Path, bytes: &[u8], before: &Metadata) -> io::Result<()> {
 }
 
 /// Makes a file where there is none.
-fn create(file: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
+fn create(file: &Path, bytes: &[u8], existing: Existing, mode: u32) -> io::Result<()> {
     if existing == Existing::Replace {
-        return beside(file, bytes, |_| Ok(()));
+        return beside(file, bytes, mode, |_| Ok(()));
     }
     // Only the creation itself can tell that nothing came to be there meanwhile.
-    let mut new = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(file)?;
+    let mut new = OpenOptions::new().write(true).create_new(true).mode(mode).open(file)?;
     let written = new.write_all(bytes).and_then(|()| new.sync_all());
     if written.is_err() {
         let _ = fs::remove_file(file);
@@ -153,8 +170,8 @@ fn create(file: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
     written
 }
 
-/// Writes a file beside `file` and renames it over that.
-fn beside(file: &Path, bytes: &[u8], finish: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+/// Writes a file of that mode beside `file` and renames it over that.
+fn beside(file: &Path, bytes: &[u8], mode: u32, finish: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
     let Some(name) = file.file_name() else {
         return Err(io::Error::new(ErrorKind::InvalidInput, "it names no file"));
     };
@@ -162,7 +179,7 @@ fn beside(file: &Path, bytes: &[u8], finish: impl FnOnce(&File) -> io::Result<()
     let unfinished = file.with_file_name(name);
     // What lies there was left by a process of the same number; a link would lead elsewhere.
     let _ = fs::remove_file(&unfinished);
-    let mut new = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(&unfinished)?;
+    let mut new = OpenOptions::new().write(true).create_new(true).mode(mode).open(&unfinished)?;
     let written = new
         .write_all(bytes)
         .and_then(|()| finish(&new))
@@ -228,15 +245,28 @@ mod tests {
         (folder, file)
     }
 
+    /// The mode that the umask of this process gives.
+    fn usual(folder: &Path) -> u32 {
+        let file = folder.join("usual");
+        fs::write(&file, "").unwrap();
+        let usual = mode(&file);
+        fs::remove_file(file).unwrap();
+        usual
+    }
+
     #[test]
-    fn a_new_file_is_for_its_owner_alone() {
+    fn a_new_file_has_the_mode_that_the_umask_gives() {
         let folder = tempfile::tempdir().unwrap();
+        let usual = usual(folder.path());
         for existing in [Existing::Replace, Existing::Keep] {
             let file = folder.path().join(format!("{existing:?}"));
             write(&file, b"text", existing).unwrap();
-            assert_eq!((fs::read(&file).unwrap().as_slice(), mode(&file)), (&b"text"[..], 0o600));
+            assert_eq!((fs::read(&file).unwrap().as_slice(), mode(&file)), (&b"text"[..], usual));
         }
         assert_eq!(names(folder.path()), ["Keep", "Replace"]);
+        let own = folder.path().join("config.toml");
+        write_private(&own, b"text").unwrap();
+        assert_eq!(mode(&own), 0o600, "what is Stepwell's own is for its owner alone");
     }
 
     #[test]
@@ -272,14 +302,14 @@ mod tests {
     #[test]
     fn a_link_to_nothing_yet_gets_its_file() {
         let folder = tempfile::tempdir().unwrap();
-        let link = folder.path().join("link");
+        let (link, usual) = (folder.path().join("link"), usual(folder.path()));
         for existing in [Existing::Replace, Existing::Keep] {
             let file = folder.path().join(format!("{existing:?}"));
             let _ = fs::remove_file(&link);
             symlink(file.file_name().unwrap(), &link).unwrap();
             write(&link, b"text", existing).unwrap();
             assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-            assert_eq!((fs::read(&file).unwrap().as_slice(), mode(&file)), (&b"text"[..], 0o600));
+            assert_eq!((fs::read(&file).unwrap().as_slice(), mode(&file)), (&b"text"[..], usual));
         }
         // In a circle there is nothing.
         let (one, other) = (folder.path().join("one"), folder.path().join("other"));

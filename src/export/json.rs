@@ -1,5 +1,6 @@
 //! A run as the JSON object of `show --json`: its fields and their order are a contract.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::{ExportError, ExportScope};
@@ -204,15 +205,14 @@ fn gate(run: &Run, gate: &Gate) -> Value {
         waits["document"] = json!(document);
     }
     if let Some(due) = run.due(gate) {
-        waits["deadline"] = deadline(due);
+        waits["deadline"] = deadline(due, Utc::now());
     }
     waits
 }
 
-/// Until when something waits, what is done then, and whether that is overdue.
-#[must_use]
-pub fn deadline(due: Due) -> Value {
-    json!({"at": due.at, "then": due.then.name(), "passed": due.has_passed(chrono::Utc::now())})
+/// Until when something waits, what is done then, and whether that is overdue at `now`.
+pub(super) fn deadline(due: Due, now: DateTime<Utc>) -> Value {
+    json!({"at": due.at, "then": due.then.name(), "passed": due.has_passed(now)})
 }
 
 fn message(run: &Run, message: &ChatMessage) -> Value {

@@ -2,7 +2,7 @@
 //!
 //! Promises: pure functions of the folded run; JSON is the raw data and the same object as `show --json`; in every other
 //! format text from outside is made visible first and can neither run, nor load, nor calculate anything where the file
-//! is opened. May not: read files, the journal or the configuration. What is written lands by [`mod@file`] alone.
+//! is opened. What programs read line by line has its form here, too ([`wire`]). May not: read files, the journal or the configuration. What is written lands by [`mod@file`] alone.
 
 mod csv;
 pub mod file;
@@ -10,6 +10,7 @@ mod html;
 pub mod json;
 mod markdown;
 mod pdf;
+pub mod wire;
 
 use crate::core::code::ErrorCode;
 use crate::core::document::RESULT;

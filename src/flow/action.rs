@@ -179,13 +179,17 @@ fn vars(run: &Run, asked: &RequestedAction) -> Option<Value> {
 
 fn work(task: &Task, run: &Run, asked: &RequestedAction, names: &Value) -> Result<Work, Mistake> {
     let missing = |what: &str| Mistake::saying("actions", None, what.to_owned());
-    let Some(action) = task.action(&asked.action) else {
+    let own = Action::default();
+    let declared = asked.instruction.is_none().then(|| task.action(&asked.action));
+    let Some(action) = declared.unwrap_or(Some(&own)) else {
         return Err(missing(&format!("the definition has no action `{}` any more", asked.action)));
     };
     let Some(names) = seen(run, asked, names) else { return Err(missing("the document is not there")) };
-    let prompt = match &action.prompt {
-        Some(prompt) => rendered("prompt", prompt, &names)?,
-        None => put_to(task, run, asked, &rendered("instruction", &action.instruction, &names)?),
+    let prompt = match (&asked.instruction, &action.prompt) {
+        // What a person says is no template.
+        (Some(instruction), _) => put_to(task, run, asked, instruction),
+        (None, Some(prompt)) => rendered("prompt", prompt, &names)?,
+        (None, None) => put_to(task, run, asked, &rendered("instruction", &action.instruction, &names)?),
     };
     let system =
         action.system.as_deref().map_or_else(|| Ok(SYSTEM.to_owned()), |text| rendered("system", text, &names))?;

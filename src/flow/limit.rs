@@ -3,6 +3,7 @@
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::key::Key;
 use crate::core::run::Run;
+use crate::core::text::counted;
 use crate::flow::{End, Wants};
 
 /// Leaves of what is wanted as much as may still be made; nothing, and the end of the run, when that is none.
@@ -16,7 +17,7 @@ pub fn hold(run: &Run, max_calls: usize, wants: &mut Wants) {
     let mut left = max_calls.saturating_sub(made);
     let refused = wants.calls.iter().find(|want| !begun(&want.key)).filter(|_| left == 0).map(|want| want.key.clone());
     if let Some(key) = refused {
-        let message = format!("the run has made {made} calls, as many as `max_calls` allows");
+        let message = format!("the run has made {}, as many as `max_calls` allows", counted(made, "call"));
         wants.end = Some(End::Failed { key: Some(key), failure: Failure::new(FailureClass::Definition, message) });
         wants.calls.clear();
         return;

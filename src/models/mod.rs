@@ -213,6 +213,7 @@ impl Inner {
         let mut at = 0;
         loop {
             let target = &chain[at];
+            deltas(Delta::Asks(target.to_string()));
             let stopped = match self.ask(target, request, deltas, cancel).await {
                 Ok(answered) => {
                     usage += answered.usage;

@@ -163,6 +163,7 @@ impl RedactedDeltas {
 
     fn take(&self, delta: Delta) {
         match delta {
+            Delta::Asks(_) => (self.deltas)(delta),
             Delta::Text(text) => self.show(self.stream().push(text.data())),
             Delta::Restart(why) => {
                 self.stream().cut();

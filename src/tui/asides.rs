@@ -2,7 +2,7 @@
 
 use crate::core::aside::{Aside, AsideKind};
 use crate::core::call::Attempt;
-use crate::core::text::Untrusted;
+use crate::core::text::{Untrusted, counted};
 use crate::tui::markdown::Document;
 
 /// In a few words, such as `its thoughts (12 words)`; `None` when there is nothing. What had arrived is left out: where
@@ -10,11 +10,8 @@ use crate::tui::markdown::Document;
 fn folded(attempt: &Attempt) -> Option<String> {
     let each: Vec<String> = besides(attempt)
         .map(|aside| match aside.kind {
-            AsideKind::Thoughts => match aside.words() {
-                1 => "its thoughts (1 word)".to_owned(),
-                words => format!("its thoughts ({words} words)"),
-            },
-            _ => format!("an answer that was not used ({} words)", aside.words()),
+            AsideKind::Thoughts => format!("its thoughts ({})", counted(aside.words(), "word")),
+            _ => format!("an answer that was not used ({})", counted(aside.words(), "word")),
         })
         .collect();
     (!each.is_empty()).then(|| each.join(", "))

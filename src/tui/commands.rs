@@ -14,8 +14,8 @@ pub mod words;
 use crossterm::event::{KeyCode, KeyEvent};
 
 use self::conditions::{
-    answer_failed, answers, ended, failed, gate, has_versions, instead_of, layered, moves, moves_by_letter, on, on_run,
-    pages, runs_again, takes_along,
+    accepts_edit, answer_failed, answers, ended, failed, gate, has_versions, instead_of, layered, moves,
+    moves_by_letter, on, on_run, pages, runs_again, takes_along,
 };
 pub use self::moved::moved;
 use super::keys::Chord;
@@ -42,6 +42,7 @@ pub enum Id {
     Compare,
     Skip,
     Reopen,
+    Fork,
     Restore,
     Prompt,
     Copy,
@@ -248,6 +249,8 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Compare, "Compare this version with the one before", "compare", [c('d')], |s| {
         s.layer == Layer::Document && s.several
     }),
+    command!(Left, "The part before", "", [k(KeyCode::Left)], |s| s.layer == Layer::CompareRuns && s.several),
+    command!(Right, "The next part", "part", [k(KeyCode::Right)], |s| s.layer == Layer::CompareRuns && s.several),
     command!(Left, "The version before", "", [k(KeyCode::Left)], has_versions),
     command!(Right, "The next version", "version", [k(KeyCode::Right)], has_versions),
     command!(Copy, "Copy the document", "copy", [c('y')], |s| s.layer == Layer::Document && s.output),
@@ -255,6 +258,10 @@ pub static TABLE: &[CommandEntry] = &[
         s.layer == Layer::Document && s.output && !s.acceptable
     }),
     command!(Focus, "Back to the conversation", "talk", [TAB], |s| s.layer == Layer::Document),
+    command!(Retry, "Have it written again, with an instruction", "write again…", [c('r')], |s| {
+        // What counts is written again, and nothing else.
+        s.layer == Layer::Document && s.output && !s.acceptable && !s.going
+    }),
     command!(WriteFile, "Write the document to a file", "write", [c('w')], |s| s.layer == Layer::Document && s.output),
     command!(Zoom, "Give the document the whole screen, or take it back", "zoom", [c('z')], |s| {
         s.layer == Layer::Document
@@ -268,6 +275,13 @@ pub static TABLE: &[CommandEntry] = &[
         on_run(s) && s.selected == Selected::Result && s.output
     }),
     command!(RunAgain, "Run the task again", "run again", [c('R')], |s| on_run(s) && s.selected == Selected::Result),
+    command!(
+        Fork,
+        "Fork: a new run that does this call again, and keeps what does not depend on it",
+        "fork",
+        [c('F')],
+        |s| { on(s, Screen::Run) && (s.selected == Selected::Accepted || instead_of(s, Behind::Accepted)) }
+    ),
     command!(AcceptMarked, "Accept all that pass", "accept all", [c('A')], |s| {
         on(s, Screen::Run) && !s.marked && s.others && s.selected == Selected::Gate(GateKind::Review)
     }),
@@ -309,9 +323,14 @@ pub static TABLE: &[CommandEntry] = &[
         on(s, Screen::Inbox) && matches!(s.selected, Selected::Gate(_) | Selected::Earlier(_))
     }),
     // Editing.
-    command!(SaveAccept, "Save a version and accept it", "save and accept", [Chord::alt(KeyCode::Enter)], |s| {
-        matches!(s.layer, Layer::Edit | Layer::Fields)
-    }),
+    command!(SaveAccept, "Save a version and accept it", "save and accept", [Chord::alt(KeyCode::Enter)], accepts_edit),
+    command!(
+        SaveAccept,
+        "Save it, and end the conversation with it",
+        "save and end",
+        [Chord::alt(KeyCode::Enter)],
+        |s| { s.layer == Layer::Edit && s.screen == Screen::Chat && !s.output }
+    ),
     command!(Save, "Save a version", "save", [Chord::ctrl('s')], |s| matches!(s.layer, Layer::Edit | Layer::Fields)),
     command!(FieldEdit, "Edit the value", "edit", [ENTER, c('e')], |s| s.layer == Layer::Fields),
     command!(FieldAdd, "Add an item or a missing field", "add", [c('+'), c('o')], |s| s.layer == Layer::Fields),
@@ -362,7 +381,7 @@ pub static TABLE: &[CommandEntry] = &[
     command!(EditDefinition, "Edit the definition in $EDITOR", "", [Chord::alt(KeyCode::Char('e'))], |s| {
         on(s, Screen::Home) && s.output && s.selected != Selected::Listed
     }),
-    command!(UndoLast, "Take back the last archive or rename", "", [Chord::alt(KeyCode::Char('u'))], |s| {
+    command!(UndoLast, "Take back what was done last", "", [Chord::alt(KeyCode::Char('u'))], |s| {
         on(s, Screen::Home) || on(s, Screen::History)
     }),
     command!(Chips, "Back to the search", "search", [ENTER], |s| s.layer == Layer::Chips),
@@ -444,10 +463,10 @@ pub static TABLE: &[CommandEntry] = &[
     command!(PageUp, "A page up", "", [k(KeyCode::PageUp)], |s| pages(s) || on(s, Screen::Chat)),
     command!(PageDown, "A page down", "", [k(KeyCode::PageDown)], |s| pages(s) || on(s, Screen::Chat)),
     command!(AgainstEarlier, "Compare it with an earlier one", "", [c('[')], |s| {
-        s.layer == Layer::Compare && s.several && s.screen == Screen::Run
+        s.layer == Layer::Compare && s.several
     }),
     command!(AgainstLater, "Compare it with a later one", "against", [c(']')], |s| {
-        s.layer == Layer::Compare && s.several && s.screen == Screen::Run
+        s.layer == Layer::Compare && s.several
     }),
     command!(Focus, "To the other pane", "", [TAB], |s| on_run(s) && s.selected != Selected::Unread),
     command!(Inbox, "All that waits", "inbox", [Chord::ctrl('n')], |s| on(s, Screen::Home)),
@@ -464,7 +483,7 @@ pub static TABLE: &[CommandEntry] = &[
     command!(SwitchRun, "Switch between open runs", "", [Chord::ctrl('o')], |s| s.layer == Layer::None),
     command!(Palette, "All commands", "", [k(KeyCode::F(2))], |s| s.layer == Layer::None),
     command!(Palette, "All commands", "", [c(':')], |s| s.layer == Layer::None && !s.takes_text()),
-    command!(Help, "Help", "help", [c('?')], |s| s.layer == Layer::None && !s.takes_text()),
+    command!(Help, "Help", "help", [c('?')], |s| !s.takes_text() && (s.layer == Layer::None || layered(s))),
     command!(Help, "Help", "help", [k(KeyCode::F(1))], |s| s.layer == Layer::None || layered(s)),
     command!(Back, "Back; what is typed is kept", "back", [ESC], |s| !matches!(s.layer, Layer::None | Layer::Confirm)),
     command!(Back, "Back; the run keeps running", "", [ESC], |s| on_run(s) || on(s, Screen::Chat) && !answers(s)),

@@ -193,6 +193,17 @@ pub enum Change {
         /// The action's id.
         action: String,
     },
+    /// Have a document changed as a person said it, made from the version that was seen.
+    ActInWords {
+        /// The run.
+        run: RunId,
+        /// The document.
+        document: String,
+        /// The version that was seen.
+        version: u32,
+        /// What is to change.
+        instruction: String,
+    },
     /// Break off an attempt, and perhaps have it tried again.
     Stop {
         /// The run.
@@ -331,6 +342,17 @@ pub enum Opening {
     },
     /// The form to run a run's task again, with its inputs filled in.
     RunAgain(RunId),
+    /// The question whether the newest decision in a run is to be taken back.
+    TakeBack(RunId),
+    /// A new run that takes over what does not depend on a call of this one.
+    Fork {
+        /// This run.
+        run: RunId,
+        /// The call.
+        at: Key,
+    },
+    /// The choice of the call at which a run is forked.
+    ForkAt(RunId),
     /// The choice of what may follow a run's result.
     FollowUps(RunId),
     /// A task with a result in one of its inputs: its form with that filled in, or its run straight away.
@@ -402,6 +424,12 @@ pub enum Errand {
         ticket: u64,
         /// What to look for.
         query: HistoryQuery,
+    },
+    /// Say it when a run was changed since this was asked last, by whichever process; where something goes on in a run that
+    /// is listed, in any case.
+    CheckHistory {
+        /// Whether it does.
+        going: bool,
     },
     /// Look at runs, each as of when it changed last; what is known already is not looked at again.
     Glance(Vec<(RunId, DateTime<Utc>)>),

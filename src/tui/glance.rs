@@ -13,7 +13,8 @@ use crate::core::document::Document;
 use crate::core::run::Run;
 use crate::core::task::{Kind, Task};
 use crate::tui::screens::run::badges::{fails_a_check, is_edited};
-use crate::tui::screens::run::rows::{OutlineRow, Progress, leaves, progress, rows};
+use crate::tui::screens::run::progress::{Progress, progress};
+use crate::tui::screens::run::rows::{OutlineRow, leaves, rows};
 
 /// A run at a glance.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +48,7 @@ impl Glance {
         Self {
             updated_at: run.updated_at,
             title: run.shown_title(),
-            progress: progress(&rows, task),
+            progress: progress(run, &rows, task),
             at: here.map(|row| row.title.clone()),
             failed_check: calls().any(fails_a_check),
             edited: calls().any(is_edited) || run.documents.values().any(is_by_hand),

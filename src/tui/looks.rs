@@ -1,5 +1,5 @@
 //! What a list of runs knows beyond its rows, and keeps while they are there: each run at a glance, what was asked for,
-//! and the last change that can be taken back. Home and the history have one each.
+//! and the changes that can be taken back. Home and the history have one each.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::core::id::RunId;
 use crate::core::ports::RunRow;
 use crate::core::run::Status;
-use crate::tui::effect::{Change, Effect, Errand, Manage};
+use crate::tui::effect::{Change, Effect, Errand, Manage, Opening};
 use crate::tui::glance::Glance;
 use crate::tui::message::RunChange;
 
@@ -20,8 +20,8 @@ pub struct Looks {
     asked: HashMap<RunId, DateTime<Utc>>,
     /// The run whose text was asked for last, and as of when.
     reads: Option<(RunId, DateTime<Utc>)>,
-    /// The last change that can be taken back: the run, and the event.
-    undo: Option<(RunId, u64)>,
+    /// The changes that were made here and can be taken back, oldest first: the run, and the event.
+    changes: Vec<(RunId, u64)>,
 }
 
 impl Looks {
@@ -64,18 +64,24 @@ impl Looks {
 
     /// Takes the change of a run that was made in a list. Gives what is to be said: how it is taken back, too.
     pub fn changed(&mut self, change: &RunChange) -> String {
-        self.undo = change.undo.map(|seq| (change.run, seq));
-        let hint = if self.undo.is_some() { " · Alt-U takes it back" } else { "" };
+        if change.gone {
+            self.changes.retain(|(run, _)| *run != change.run);
+        }
+        self.changes.extend(change.undo.map(|seq| (change.run, seq)));
+        let hint = if change.undo.is_some() { " · Alt-U takes it back" } else { "" };
         format!("{}{hint}", change.said)
     }
 
-    /// Takes the last change back, once; `note` says it where there is none.
-    pub fn undo(&mut self, note: &mut Option<String>) -> Vec<Effect> {
-        let Some((run, seq)) = self.undo.take() else {
+    /// Takes back the last change that was made here, then the one before it. Once there is none, the newest decision in the
+    /// selected run, which is asked about first: the list does not show it. `note` says where there is nothing at all.
+    pub fn undo(&mut self, selected: Option<&RunRow>, note: &mut Option<String>) -> Vec<Effect> {
+        if let Some((run, seq)) = self.changes.pop() {
+            return vec![Effect::Change(Change::Undo { run, seq })];
+        }
+        if selected.is_none() {
             *note = Some("there is nothing to take back here".to_owned());
-            return Vec::new();
-        };
-        vec![Effect::Change(Change::Undo { run, seq })]
+        }
+        selected.map(|row| Effect::Open(Opening::TakeBack(row.run))).into_iter().collect()
     }
 }
 

@@ -75,6 +75,8 @@ pub enum Message {
     },
     /// A run was renamed, archived, cancelled, deleted or brought back: lists of runs are asked for again.
     RunsChanged(RunChange),
+    /// Runs were changed, by whichever process, since this was last said.
+    HistoryChanged,
     /// Runs at a glance.
     Glances(Vec<(RunId, Glance)>),
     /// A run whose text is to be shown beside a list.
@@ -177,6 +179,8 @@ pub struct RunChange {
     pub undo: Option<u64>,
     /// It is there no more.
     pub gone: bool,
+    /// Something was taken back: the run is as it was before.
+    pub restored: bool,
 }
 
 /// What takes the screen.

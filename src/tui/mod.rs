@@ -38,6 +38,7 @@ mod testing;
 mod tests;
 pub mod text;
 pub mod theme;
+pub mod versions;
 pub mod widgets;
 
 pub use app::{Open, Parts, TuiError, run};

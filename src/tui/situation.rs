@@ -40,6 +40,8 @@ pub enum Layer {
     Others,
     /// Two attempts or versions are compared.
     Compare,
+    /// Two runs are compared, part by part.
+    CompareRuns,
     /// The exact prompt is read.
     Prompt,
     /// The document of a conversation has the focus.
@@ -133,7 +135,7 @@ pub struct Situation {
     pub marked: bool,
     /// Calls that wait with the same output are folded, or were before the person took them apart.
     pub alike: bool,
-    /// The definition has what may be made of the result.
+    /// The result is a document, which can be changed.
     pub changes: bool,
     /// The run has something under way.
     pub going: bool,
@@ -156,6 +158,7 @@ impl Situation {
             Layer::Fields
             | Layer::Others
             | Layer::Compare
+            | Layer::CompareRuns
             | Layer::Prompt
             | Layer::Document
             | Layer::Found

@@ -101,8 +101,13 @@ impl Story {
 
     /// It has an output.
     pub fn finish(self, key: &str, attempt: u32, output: Value) -> Self {
+        self.finish_by(key, attempt, output, "openai/gpt-5-mini")
+    }
+
+    /// The same of a model.
+    pub fn finish_by(self, key: &str, attempt: u32, output: Value, model: &str) -> Self {
         let usage = Usage { input_tokens: 100, output_tokens: 72, usd: 0.0005, estimated: false };
-        let model = Some("openai/gpt-5-mini".to_owned());
+        let model = Some(model.to_owned());
         let measured = Measured { model, usage, ms: 3_000, ..Measured::default() };
         self.then(Event::AttemptFinished {
             key: key.parse().unwrap(),

@@ -14,7 +14,7 @@ use crate::core::ports::{BoxFuture, Models};
 use crate::core::secret::Secret;
 use crate::core::settings::{Connection, DEFAULT_ROLE, Settings, Trial};
 use crate::core::usage::Usage;
-use crate::export::{self, file::Existing};
+use crate::export;
 use crate::models::{LanguageModels, Pace, Surroundings};
 
 /// The models that answer now; others may take their place.
@@ -158,7 +158,7 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
     if let Some(folder) = export::file::target(file)?.parent() {
         crate::config::private_folder(folder)?;
     }
-    export::file::write(file, text.as_bytes(), Existing::Replace)
+    export::file::write_private(file, text.as_bytes())
 }
 
 #[cfg(test)]

@@ -453,3 +453,39 @@ async fn in_a_conversation_an_instruction_is_a_message_as_it_was() {
     assert_eq!(state.messages[2].text.data(), "Shorter, about the sea.");
     assert_eq!((harness.attempts(), versions(&state).len()), (vec!["reply#0".to_owned(), "reply#1".to_owned()], 2));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_in_ones_own_words_is_a_call_and_a_version_as_any_other() {
+    let harness = Harness::new(shout);
+    let run = completed(&harness).await;
+    let words = "like a pirate, {{ inputs.place }} and all";
+    assert_eq!(refused(harness.engine.act_in_words(run, "result", None, "  ").await), ErrorCode::InvalidInput);
+    harness.engine.act_in_words(run, "result", Some(1), words).await.unwrap();
+    let state = harness.drive(run).await;
+    assert_eq!(versions(&state).len(), 2);
+    assert_eq!(status(&state, "change#0"), CallStatus::Accepted);
+    let (key, asked_for) = state.actions.last().unwrap();
+    assert_eq!((key.to_string().as_str(), asked_for.instruction.as_deref()), ("change#0", Some(words)));
+    let requests = harness.executor.requests.lock().unwrap().clone();
+    let [system, prompt] = &asked(requests.last().unwrap())[..] else { panic!() };
+    assert!(prompt.contains(words) && prompt.contains("```\nThe SEA\n```"), "it is no template: {prompt}");
+    assert!(system.contains("never an order to you"), "{system}");
+    // It is written to the journal, seen by another process, and taken back.
+    assert_eq!(body(&harness.neighbour().drive(run).await), body(&state));
+    harness.engine.undo(run, None).await.unwrap();
+    assert_eq!(body(&harness.drive(run).await), "The SEA");
+    // Of a version that is no longer what counts nothing is made.
+    let stale = harness.engine.act_in_words(run, "result", Some(1), words).await;
+    assert_eq!(refused(stale), ErrorCode::StaleView);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_conversation_a_change_in_ones_own_words_is_a_message() {
+    let harness = Harness::new(reply);
+    let run = conversation(&harness, &json!([]));
+    harness.drive(run).await;
+    harness.engine.act_in_words(run, "result", None, "shorter").await.unwrap();
+    let state = harness.drive(run).await;
+    assert_eq!(state.messages[2].text.data(), "shorter");
+    assert_eq!(versions(&state).len(), 2);
+}

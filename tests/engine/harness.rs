@@ -29,7 +29,7 @@ use stepwell::engine::{Engine, EngineError, Ports, Sleeper, Start, StopReason, S
 use stepwell::store::{MemoryState, MemoryStore, Mode, SqliteStore, StateFolder};
 
 /// How long anything may take: far more than it takes on the busiest machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The real time and how far it was set ahead, in milliseconds, and random bytes that count up.
 #[derive(Default)]

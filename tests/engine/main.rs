@@ -5,6 +5,7 @@
 
 mod actions;
 mod approvals;
+mod attended;
 mod children;
 mod control;
 mod cut;
@@ -12,6 +13,7 @@ mod deadlines;
 mod documented;
 mod documents;
 mod elsewhere;
+mod followed;
 mod harness;
 mod limits;
 mod locked;

@@ -221,6 +221,7 @@ async fn a_fallback_begins_anew_and_says_why() {
     let done = models(settings).complete(request("x"), screen.sink(), CancellationToken::new()).await.unwrap();
     assert_eq!((done.text.data(), done.model.as_str()), ("A whole answer.", "b/m"));
     assert_eq!(screen.text(), "A whole answer.");
+    assert_eq!(*screen.1.lock().unwrap(), ["a/m", "b/m"], "who looks on is told which is asked");
     assert_eq!(screen.restarts(), done.notes);
     assert!(done.notes[0].starts_with("a/m failed (network: a ("), "{:?}", done.notes);
     let [half] = done.discarded.as_slice() else { panic!("{:?}", done.discarded) };

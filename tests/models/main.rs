@@ -66,14 +66,17 @@ fn request(prompt: &str) -> ModelRequest {
     }
 }
 
-/// Collects what a person would see.
+/// Collects what a person would see; apart from that, which models are asked.
 #[derive(Clone, Default)]
-struct Screen(Arc<Mutex<Vec<Delta>>>);
+struct Screen(Arc<Mutex<Vec<Delta>>>, Arc<Mutex<Vec<String>>>);
 
 impl Screen {
     fn sink(&self) -> DeltaSink {
-        let seen = Arc::clone(&self.0);
-        Arc::new(move |delta| seen.lock().unwrap().push(delta))
+        let (seen, asked) = (Arc::clone(&self.0), Arc::clone(&self.1));
+        Arc::new(move |delta| match delta {
+            Delta::Asks(model) => asked.lock().unwrap().push(model),
+            delta => seen.lock().unwrap().push(delta),
+        })
     }
 
     /// The text that stands: a restart clears it.
@@ -81,7 +84,7 @@ impl Screen {
         self.0.lock().unwrap().iter().fold(String::new(), |text, delta| match delta {
             Delta::Text(more) => text + more.data(),
             Delta::Restart(_) => String::new(),
-            Delta::Progress(_) => text,
+            Delta::Asks(_) | Delta::Progress(_) => text,
         })
     }
 

@@ -226,7 +226,7 @@ impl StepFixture {
             match delta {
                 Delta::Text(text) => shown.push_str(text.data()),
                 Delta::Restart(_) => shown.clear(),
-                Delta::Progress(_) => {}
+                Delta::Asks(_) | Delta::Progress(_) => {}
             }
             shown
         })

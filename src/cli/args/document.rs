@@ -21,6 +21,9 @@ pub struct DocumentArgs {
     /// Have an action of the definition make a new version
     #[arg(long, value_name = "ID", conflicts_with_all = ["versions", "edit", "restore"])]
     pub action: Option<String>,
+    /// Have it changed as these words say, as a new version
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["versions", "edit", "restore", "action"])]
+    pub change: Option<String>,
     /// JSON on stdout
     #[arg(long)]
     pub json: bool,

@@ -1,25 +1,25 @@
 //! How a drive ends: the results in their files, and what the last lines say.
 
-use super::super::{files, journal, out, waits};
+use super::super::{files, out, waits};
 use super::{Drive, Exit, Problem};
 use crate::core::run::{Run, Status};
-use crate::export;
+use crate::export::{self, wire};
 
 impl Drive<'_> {
     /// The last line says how the run stands, also when nothing new came of it.
     fn last_line(&self, exit: Exit) -> Result<(), Problem> {
-        if exit == Exit::Waiting && self.run.status == Status::Running {
-            out::json(&journal::asked(&self.run));
+        if exit == Exit::Waiting && self.run().status == Status::Running {
+            out::json(&wire::asked(self.run(), chrono::Utc::now()));
         } else if !self.ended {
-            let events = self.engine.events(self.run.id, 0)?;
-            let last = events.iter().rev().find(|recorded| journal::is_end(&recorded.event));
-            out::json(&last.map(|last| journal::event(&self.run, last)).unwrap_or_default());
+            let events = self.engine.events(self.run().id, 0)?;
+            let last = events.iter().rev().find(|recorded| wire::is_end(&recorded.event));
+            out::json(&last.map(|last| wire::event(self.run(), last)).unwrap_or_default());
         }
         Ok(())
     }
 
     pub(super) fn finish(&mut self, exit: Exit) -> Result<(), Problem> {
-        let written = self.how.out.as_deref().map_or(Ok(Vec::new()), |folder| files::write_results(folder, &self.run));
+        let written = self.how.out.as_deref().map_or(Ok(Vec::new()), |folder| files::write_results(folder, self.run()));
         for path in written.iter().flatten() {
             out::say(&format!("written: {}", path.display()));
         }
@@ -33,7 +33,7 @@ impl Drive<'_> {
     }
 
     fn render(&self, exit: Exit) {
-        let run = &self.run;
+        let run = self.run();
         match exit {
             Exit::Done => result(run),
             Exit::Waiting => {

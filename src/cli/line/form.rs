@@ -1,11 +1,13 @@
 //! Forms, field by field.
 
+use std::path::Path;
+
 use crate::cli::out::Put as _;
 use serde_json::{Map, Value};
 
 use super::keyboard::Asker;
 use super::signals::Away;
-use crate::cli::inputs::read_value;
+use crate::app::inputs;
 use crate::cli::out;
 use crate::core::form::{Field, FieldType};
 use crate::core::text::output_text;
@@ -41,7 +43,10 @@ async fn ask(asker: &mut Asker<'_>, field: &Field) -> Result<Value, Away> {
         if typed.trim().is_empty() && may_stay_empty(field) {
             return Ok(Value::Null);
         }
-        match read_value(field, &typed).map_err(|why| why.message).and_then(|value| field.validate(&value)) {
+        match inputs::from_text(field, &typed, Path::new(""))
+            .map_err(|why| why.message)
+            .and_then(|value| field.validate(&value))
+        {
             Ok(value) => return Ok(value),
             Err(why) => out::say(&format!("That will not do: {why}")),
         }

@@ -167,6 +167,8 @@ impl Teller {
             return;
         }
         match delta {
+            // The heading of its answer names the model.
+            Delta::Asks(_) => {}
             Delta::Text(text) => {
                 let shown = text.block();
                 out::tell(&shown);

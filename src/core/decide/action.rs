@@ -7,7 +7,7 @@ use crate::core::event::Event;
 use crate::core::run::{Run, Status};
 
 /// The event of an action on a document; `version` is the one that was seen, or whichever counts now. Whether the definition
-/// has that action is not known here.
+/// has that action is not known here; with an instruction it has none, and the action is what the person said.
 ///
 /// # Errors
 /// When there is no such document, another version counts now, the document waits for a choice, or an action on it is under
@@ -16,7 +16,7 @@ pub fn request_action(
     run: &Run,
     name: &str,
     version: Option<u32>,
-    action: &str,
+    (action, instruction): (&str, Option<&str>),
     by: &Actor,
 ) -> Result<Vec<Event>, Refusal> {
     if run.status == Status::Cancelled {
@@ -43,6 +43,7 @@ pub fn request_action(
         action: action.to_owned(),
         document: name.to_owned(),
         version: current,
+        instruction: instruction.map(str::to_owned),
         by: by.clone(),
     }])
 }

@@ -17,6 +17,8 @@ pub struct RequestedAction {
     pub document: String,
     /// The version that it is made from.
     pub version: u32,
+    /// What is to change, where the person said it themselves.
+    pub instruction: Option<String>,
     /// The version that came of it.
     pub written: Option<u32>,
     /// The person took it back.
@@ -47,9 +49,7 @@ impl Run {
         self.actions.iter().find(|(key, asked)| asked.document == document && asked.is_open() && open(key))
     }
 
-    pub(in crate::core) fn request_action(&mut self, key: &Key, action: &str, document: &str, version: u32) {
-        let (action, document) = (action.to_owned(), document.to_owned());
-        let asked = RequestedAction { action, document, version, written: None, taken_back: false };
+    pub(in crate::core) fn request_action(&mut self, key: &Key, asked: RequestedAction) {
         self.actions.insert(key.clone(), asked);
     }
 

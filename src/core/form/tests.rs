@@ -77,7 +77,8 @@ fn limits_count_what_the_type_holds() {
     for (field, value, wanted) in [
         (with(FieldType::Integer, 1.0, 12.0), json!(13), "expected a number from 1 to 12, not 13"),
         (with(FieldType::Text, 2.0, 3.0), json!("ä"), "expected at least 2 characters, not 1"),
-        (with(FieldType::Text, 2.0, 3.0), json!("äöüß"), "at most 3 characters are allowed, these are 4"),
+        (with(FieldType::Text, 2.0, 3.0), json!("äöüß"), "expected at most 3 characters, not 4"),
+        (with(FieldType::Text, 1.0, 1.0), json!("äö"), "expected at most 1 character, not 2"),
         (with(FieldType::Choices, 2.0, 3.0), json!(["red"]), "expected at least 2 choices, not 1"),
     ] {
         assert_eq!(field.validate(&value), Err(wanted.to_owned()));

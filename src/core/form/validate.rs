@@ -10,6 +10,7 @@ use super::{Bound, Field, FieldType};
 use crate::core::diagnostic::did_you_mean;
 use crate::core::schema;
 use crate::core::secret::SecretRef;
+use crate::core::text::counted;
 
 /// What is wrong with the value of one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,14 +109,14 @@ impl Field {
                 for item in items {
                     self.choice(item.as_str().ok_or_else(|| wanted("a list of choices, each a text", item))?)?;
                 }
-                self.counted(items.len(), "choices")?;
+                self.as_many(items.len(), "choice")?;
                 Ok(raw.clone())
             }
             FieldType::Date => date(raw),
             FieldType::File => file(raw, &["path", "name", "text"]),
             FieldType::Image => file(raw, &["path", "name", "media_type", "base64"]),
-            FieldType::Files => self.files(raw, &["path", "name", "text"], "files"),
-            FieldType::Images => self.files(raw, &["path", "name", "media_type", "base64"], "images"),
+            FieldType::Files => self.files(raw, &["path", "name", "text"], "file"),
+            FieldType::Images => self.files(raw, &["path", "name", "media_type", "base64"], "image"),
             FieldType::Secret => {
                 let text = raw.as_str().ok_or_else(|| "expected a reference to a secret".to_owned())?;
                 // What was given may be the value itself, so no message repeats it.
@@ -152,7 +153,7 @@ impl Field {
             return Err("expected one line, not several".to_owned());
         }
         let text = if self.kind == FieldType::Text { text.trim_end_matches(['\r', '\n']) } else { text };
-        self.counted(text.chars().count(), "characters")?;
+        self.as_many(text.chars().count(), "character")?;
         if let Some(regex) = self.regex().transpose()?
             && !regex.is_match(text)
         {
@@ -189,9 +190,9 @@ impl Field {
         })
     }
 
-    fn files(&self, raw: &Value, keys: &[&str], what: &str) -> Result<Value, String> {
-        let items = raw.as_array().ok_or_else(|| wanted(&format!("a list of {what}"), raw))?;
-        self.counted(items.len(), what)?;
+    fn files(&self, raw: &Value, keys: &[&str], thing: &str) -> Result<Value, String> {
+        let items = raw.as_array().ok_or_else(|| wanted(&format!("a list of {thing}s"), raw))?;
+        self.as_many(items.len(), thing)?;
         items.iter().map(|item| file(item, keys)).collect()
     }
 
@@ -207,11 +208,11 @@ impl Field {
         }
     }
 
-    fn counted(&self, count: usize, what: &str) -> Result<(), String> {
-        let Some(counted) = Bound::of(&Number::from(count)) else { return Ok(()) };
+    fn as_many(&self, count: usize, thing: &str) -> Result<(), String> {
+        let Some(bound) = Bound::of(&Number::from(count)) else { return Ok(()) };
         match (self.min, self.max) {
-            (Some(min), _) if counted < min => Err(format!("expected at least {min} {what}, not {count}")),
-            (_, Some(max)) if counted > max => Err(format!("at most {max} {what} are allowed, these are {count}")),
+            (Some(min), _) if bound < min => Err(format!("expected at least {}, not {count}", counted(min, thing))),
+            (_, Some(max)) if bound > max => Err(format!("expected at most {}, not {count}", counted(max, thing))),
             _ => Ok(()),
         }
     }

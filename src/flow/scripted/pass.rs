@@ -19,7 +19,7 @@ use crate::core::event::{Event, FlowDecision};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::Gate;
 use crate::core::key::{Key, Segment};
-use crate::core::text::Untrusted;
+use crate::core::text::{Untrusted, counted};
 use crate::flow::Want;
 use crate::flow::evaluation::{DocumentText, Evaluation};
 use crate::flow::judge::fails_checks;
@@ -239,8 +239,8 @@ impl Pass {
         }
         if self.made.len() >= ground.max_calls {
             return Err(format!(
-                "the run asks for more than {} calls, as many as `max_calls` allows",
-                ground.max_calls
+                "the run asks for more than {}, as many as `max_calls` allows",
+                counted(ground.max_calls, "call")
             ));
         }
         let key = self.key(request)?;

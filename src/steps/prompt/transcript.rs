@@ -48,7 +48,7 @@ impl LiveAnswer {
                     transcript.request = Request::new(transcript.request.form);
                     transcript.restart(why, &deltas);
                 }
-                Delta::Progress(line) => deltas(Delta::Progress(line)),
+                Delta::Asks(_) | Delta::Progress(_) => deltas(delta),
             }
         })
     }

@@ -143,6 +143,24 @@ impl AnyScreen {
         }
     }
 
+    /// Whether a command has to wait for what a search finds that is under way.
+    pub fn waits(&self, id: Id) -> bool {
+        match self {
+            Self::Home(screen) => screen.waits(id),
+            Self::History(screen) => screen.waits(id),
+            Self::Form(_) | Self::Run(_) | Self::Chat(_) | Self::Inbox(_) | Self::Connect(_) => false,
+        }
+    }
+
+    /// Whether a search is under way that commands wait for.
+    pub fn is_searching(&self) -> bool {
+        match self {
+            Self::Home(screen) => screen.is_searching(),
+            Self::History(screen) => screen.is_searching(),
+            Self::Form(_) | Self::Run(_) | Self::Chat(_) | Self::Inbox(_) | Self::Connect(_) => false,
+        }
+    }
+
     /// Whether it is a form that describes a model.
     pub fn is_connecting(&self) -> bool {
         matches!(self, Self::Form(form) if form.connects())
@@ -166,7 +184,8 @@ impl AnyScreen {
             Self::Inbox(_) => Some(calm),
             Self::Home(_) => Some(TICK),
             Self::Run(screen) => screen.ticks().then_some(TICK),
-            Self::History(screen) => screen.ticks().then_some(calm),
+            Self::History(screen) if !screen.is_live() => Some(calm),
+            Self::History(_) => Some(TICK),
             Self::Chat(screen) => screen.ticks().then_some(TICK),
             Self::Form(_) | Self::Connect(_) => None,
         }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::config::private_folder;
-use crate::export::file::{self, Existing};
+use crate::export::file;
 
 const FILE: &str = "as-written";
 
@@ -22,7 +22,7 @@ pub fn kept(state: &Path) -> Vec<String> {
 pub fn keep(state: &Path, tasks: &BTreeSet<String>) -> io::Result<()> {
     private_folder(state)?;
     let text: String = tasks.iter().flat_map(|task| [task.as_str(), "\n"]).collect();
-    file::write(&state.join(FILE), text.as_bytes(), Existing::Replace)
+    file::write_private(&state.join(FILE), text.as_bytes())
 }
 
 #[cfg(test)]

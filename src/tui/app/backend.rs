@@ -17,6 +17,7 @@ use super::notices::Notices;
 use super::waiting::Waited;
 use super::watching::Watched;
 use super::{Connect, Find, ListServer, Open, Parts};
+use crate::app::follow::Follower;
 use crate::catalog::SearchPaths;
 use crate::core::decide::{Decision, newest_decision};
 use crate::core::event::{InstructionScope, PauseReason};
@@ -25,7 +26,7 @@ use crate::core::ports::{Models, Revision, RunRow};
 use crate::core::run::{Run, Status};
 use crate::core::settings::{Connection, Settings};
 use crate::core::undo::{Change as Undoable, PastDecision};
-use crate::engine::{Engine, Subscription};
+use crate::engine::Engine;
 use crate::tui::effect::{Change, Errand, Opening, Parent, Request, Ticket};
 use crate::tui::message::{Message, Ready, RunChange};
 
@@ -35,13 +36,15 @@ const TOLD_AGAIN: Duration = Duration::from_secs(1);
 /// What was made ready for the screen.
 pub struct Made {
     pub ready: Ready,
-    /// The run that it shows, with what is told of it from now on unless it is watched already.
-    pub run: Option<(Arc<Run>, Option<Subscription>)>,
+    /// The run that it shows, and what follows it from now on unless it is watched already.
+    pub run: Option<(Arc<Run>, Option<Follower>)>,
+    /// What is said on the screen that it takes.
+    pub says: Option<String>,
 }
 
 impl From<Ready> for Made {
     fn from(ready: Ready) -> Self {
-        Self { ready, run: None }
+        Self { ready, run: None, says: None }
     }
 }
 
@@ -77,10 +80,10 @@ pub struct Inner {
     open: Mutex<Option<Open>>,
     services: SetOnce<Result<Services, String>>,
     pub watched: Mutex<HashMap<RunId, Watched>>,
-    /// The open runs as they were listed last.
-    pub listed: Mutex<Vec<RunRow>>,
-    /// The state of the store that Home shows, and that the inbox does.
-    revisions: Mutex<[Option<Revision>; 2]>,
+    /// The open runs as they were listed last; `None` before that.
+    pub listed: Mutex<Option<Vec<RunRow>>>,
+    /// The state of the store that Home shows, and that the inbox and the history do.
+    revisions: Mutex<[Option<Revision>; 3]>,
     pub waited: Mutex<Waited>,
     /// What the files of the definitions were like when they were looked at last.
     pub defined: Mutex<Option<u64>>,
@@ -312,16 +315,18 @@ impl Backend {
     /// Whether a list that is asked for every second is what it was: nothing was written, and no process that may have
     /// died was driving any of it.
     fn is_known(&self, errand: &Errand) -> bool {
-        let list = match errand {
-            Errand::ListRuns => 0,
-            Errand::ListWaiting { anew: false } => 1,
+        let goes = |row: &RunRow| row.status == Status::Running;
+        let any_goes = || self.listed.lock().unwrap_or_else(PoisonError::into_inner).iter().flatten().any(goes);
+        let (list, goes) = match errand {
+            Errand::ListRuns => (0, any_goes()),
+            Errand::ListWaiting { anew: false } => (1, any_goes()),
+            Errand::CheckHistory { going } => (2, *going),
             _ => return false,
         };
         let Some(engine) = self.engine() else { return false };
         let now = engine.revision();
         let before = std::mem::replace(&mut self.revisions.lock().unwrap_or_else(PoisonError::into_inner)[list], now);
-        let goes = |row: &RunRow| row.status == Status::Running;
-        now.is_some() && now == before && !self.listed.lock().unwrap_or_else(PoisonError::into_inner).iter().any(goes)
+        now.is_some() && now == before && !goes
     }
 
     async fn done(&self, request: Request, outcome: Result<Option<Message>, String>) {
@@ -354,11 +359,12 @@ impl Backend {
                 written.map_err(|error| error.to_string())?;
             }
             Change::Act { run, document, version, action } => {
-                if let Err(refused) = engine.act(run, &document, Some(version), &action).await {
-                    self.attend(run, false).await?;
-                    return Err(refused.to_string());
-                }
-                self.go_on(run).await?;
+                let asked = engine.act(run, &document, Some(version), &action).await;
+                self.acted(run, asked.map_err(|refused| refused.to_string())).await?;
+            }
+            Change::ActInWords { run, document, version, instruction } => {
+                let asked = engine.act_in_words(run, &document, Some(version), &instruction).await;
+                self.acted(run, asked.map_err(|refused| refused.to_string())).await?;
             }
             Change::Stop { run, key, again: None } => engine.stop(run, &key),
             Change::Stop { run, key, again: Some(again) } => {
@@ -399,6 +405,16 @@ impl Backend {
         Ok(None)
     }
 
+    /// Has a change of a document performed that was asked for.
+    async fn acted(&self, run: RunId, asked: Result<(), String>) -> Result<(), String> {
+        if asked.is_err() {
+            // Something else counts than what the screen shows.
+            self.attend(run, false).await?;
+            return asked;
+        }
+        self.go_on(run).await
+    }
+
     pub async fn decide(&self, engine: &Engine, run: RunId, decision: Decision) -> Result<(), String> {
         engine.decide(run, decision).await.map_err(|error| error.to_string())?;
         self.go_on(run).await
@@ -411,11 +427,10 @@ impl Backend {
         let newest = newest_decision(&before);
         let said = format!("taken back: {}", newest.map(PastDecision::name).unwrap_or_default());
         // What was done to the run as a whole has no part in what it does.
-        if newest.is_some_and(|newest| matches!(newest.change, Undoable::Title { .. } | Undoable::Archive)) {
-            return Ok(Message::RunsChanged(RunChange { run, said, undo: None, gone: false }));
+        if !newest.is_some_and(|newest| matches!(newest.change, Undoable::Title { .. } | Undoable::Archive)) {
+            self.go_on(run).await?;
         }
-        self.go_on(run).await?;
-        Ok(Message::Done(said))
+        Ok(Message::RunsChanged(RunChange { run, said, undo: None, gone: false, restored: true }))
     }
 
     /// Has a run go on here, unless another process drives it.
@@ -439,6 +454,9 @@ impl Backend {
                 let (task, given) = (old.task.clone(), Value::clone(&old.inputs));
                 self.open_task(task, Some(given), Some(Parent::of_rerun(run))).await
             }
+            Opening::TakeBack(run) => self.ask_to_take_back(run).await,
+            Opening::Fork { run, at } => self.fork(run, at).await,
+            Opening::ForkAt(run) => self.choose_fork(run).await,
             Opening::FollowUps(run) => self.follow_ups(run).await,
             Opening::FollowUp { task, input, text, from } => self.follow_up(task, input, text, from).await,
             Opening::Compare(old, new) => self.compare(old, new).await,
@@ -460,9 +478,12 @@ impl Backend {
     /// is missed.
     async fn show(&self, ticket: Ticket, made: Made) -> Result<Option<Message>, String> {
         self.post(Message::Ready(ticket, made.ready)).await;
-        let Some((stands, subscription)) = made.run else { return Ok(None) };
-        if let Some(subscription) = subscription {
-            self.watch(Arc::clone(&stands), subscription).await?;
+        if let Some(says) = made.says {
+            self.post(Message::Done(says)).await;
+        }
+        let Some((stands, follower)) = made.run else { return Ok(None) };
+        if let Some(follower) = follower {
+            self.watch(follower);
         }
         Ok(Some(Message::Run(stands)))
     }
@@ -482,6 +503,7 @@ impl Backend {
                 let rows = self.blocking(move |engine| engine.history(&query).map_err(|error| error.to_string()));
                 Ok(Some(Message::Rows { ticket, offset, rows: rows.await? }))
             }
+            Errand::CheckHistory { .. } => Ok(Some(Message::HistoryChanged)),
             Errand::Glance(runs) => self.look_at(runs).await.map(Some),
             Errand::Preview(run) => {
                 let run = self.blocking(move |engine| Ok(engine.load(run).ok())).await?;

@@ -71,7 +71,7 @@ impl Backend {
             let now = std::fs::read_to_string(&before.file).unwrap_or_default();
             if now != before.text {
                 let aside = before.file.with_extension("edited.toml");
-                file::write(&aside, text.as_bytes(), Existing::Replace).map_err(|error| error.to_string())?;
+                file::write_private(&aside, text.as_bytes()).map_err(|error| error.to_string())?;
                 return Err(format!(
                     "{} was changed meanwhile and is left as it is; your text is in {}",
                     before.file.display(),

@@ -19,7 +19,7 @@ use super::any_screen::AnyScreen;
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::run::{Run, Status};
-use crate::core::text::Untrusted;
+use crate::core::text::{Untrusted, counted};
 use crate::tui::canvas::{Canvas, FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds, moved};
 use crate::tui::drafts::{self, Drafts, Unsaved};
@@ -116,8 +116,8 @@ impl Interface {
         }
         let says = if self.armed {
             " Ctrl-C again leaves; any other key stays"
-        } else if self.awaited.as_ref().is_some_and(Awaited::is_typed_ahead_of) {
-            " Opening…  Esc cancels"
+        } else if let Some(awaited) = self.awaited.as_ref().filter(|awaited| awaited.is_typed_ahead_of()) {
+            awaited.says()
         } else {
             return;
         };
@@ -162,9 +162,14 @@ impl Interface {
                 let hit = self.last_frame.at(Position { x: mouse.column, y: mouse.row });
                 if let (MouseEventKind::Down(_), Some(Hit::Command(id))) = (mouse.kind, hit)
                     && holds(id, &self.top().situation())
-                    && let Some(effects) = self.own(id)
                 {
-                    return (effects, true);
+                    // What it would be about is not on screen yet.
+                    if self.top().waits(id) {
+                        return (Vec::new(), false);
+                    }
+                    if let Some(effects) = self.own(id) {
+                        return (effects, true);
+                    }
                 }
                 self.top_mut().update(Message::Mouse(mouse))
             }
@@ -275,6 +280,9 @@ impl Interface {
         match self.top() {
             AnyScreen::Home(_) => effects.extend([Errand::ListRuns, Errand::ListChangedTasks].map(Effect::Errand)),
             AnyScreen::Inbox(_) => effects.push(Effect::Errand(Errand::ListWaiting { anew: false })),
+            AnyScreen::History(screen) => {
+                effects.push(Effect::Errand(Errand::CheckHistory { going: screen.is_live() }));
+            }
             _ => {}
         }
         if self.drafts.is_behind() {
@@ -328,6 +336,10 @@ impl Interface {
                 _ => self.above(Message::Key(key)),
             };
         }
+        if id.is_some_and(|id| self.top().waits(id)) {
+            self.keep_for_rows(key);
+            return Vec::new();
+        }
         if let Some(effects) = id.and_then(|id| self.own(id)) {
             return effects;
         }
@@ -371,7 +383,7 @@ impl Interface {
         if going == 0 || (self.asks_to_leave && self.above.is_some()) {
             return vec![Effect::Go(Go::Leave(Leaving::Pause(PauseReason::Left)))];
         }
-        let title = if going == 1 { "A run is going".to_owned() } else { format!("{going} runs are going") };
+        let title = format!("{} in progress", counted(going, "run"));
         let leave = |leaving| Pick::Do(vec![Effect::Go(Go::Leave(leaving))]);
         let entries = vec![
             Entry::new("Keep running in the background", "until it needs me", leave(Leaving::GoOn)),
@@ -466,6 +478,7 @@ impl UiModel for Interface {
     fn update(&mut self, message: Message) -> (Vec<Order>, bool) {
         let mut out = Vec::new();
         let mut changed = self.step(message, &mut out);
+        self.release();
         // What was typed ahead of something may ask for the next thing, and then waits for that.
         while let Some(key) = self.ahead.pop_front() {
             changed |= self.step(key, &mut out);

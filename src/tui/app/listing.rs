@@ -24,7 +24,7 @@ const LAST_RUNS: usize = 5;
 const PATHS: usize = 50;
 
 impl Backend {
-    /// The open runs and the newest that are done, when they are others than were listed last.
+    /// The open runs and the newest that are done, when they are others than were listed last, or none were.
     pub async fn list_runs(&self) -> Result<Option<Message>, String> {
         let rows = self
             .blocking(|engine| {
@@ -38,10 +38,10 @@ impl Backend {
             })
             .await?;
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
-        if *listed == rows {
+        if listed.as_ref() == Some(&rows) {
             return Ok(None);
         }
-        listed.clone_from(&rows);
+        *listed = Some(rows.clone());
         Ok(Some(Message::OpenRuns(rows)))
     }
 

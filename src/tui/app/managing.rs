@@ -5,16 +5,17 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::backend::Backend;
+use super::backend::{Backend, Made};
 use crate::core::decide::newest_decision;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
 use crate::core::run::Run;
 use crate::core::task::Task;
 use crate::engine::Engine;
-use crate::tui::effect::Manage;
+use crate::tui::effect::{Change, Effect, Manage};
 use crate::tui::glance::Glance;
-use crate::tui::message::{Message, RunChange};
+use crate::tui::layers::{Confirm, Kind};
+use crate::tui::message::{Message, Ready, RunChange};
 
 /// As many runs are looked at before the lists hear of them: those at the top come first.
 const PIECE: usize = 16;
@@ -77,6 +78,22 @@ impl Backend {
         task
     }
 
+    /// The question whether the newest decision in a run is to be taken back: what that is.
+    pub async fn ask_to_take_back(&self, run: RunId) -> Result<Made, String> {
+        let before = self.blocking(move |engine| engine.load(run).map_err(|error| error.to_string())).await?;
+        let title = before.shown_title();
+        let Some(newest) = newest_decision(&before) else {
+            return Err(format!("there is no decision to take back in \"{title}\""));
+        };
+        let lines = vec![
+            format!("Take back the {} in \"{title}\"?", newest.name()),
+            "It is the newest decision there. What has begun because of it is stopped, and can be decided again."
+                .to_owned(),
+        ];
+        let undo = Effect::Change(Change::Undo { run, seq: newest.seq });
+        Ok(Ready::Above(Box::new(Kind::Confirm(Confirm::new(lines, vec![undo])).into())).into())
+    }
+
     /// Changes a run as a whole. Gives what is to be said, and what takes it back.
     pub async fn manage(&self, engine: &Engine, run: RunId, manage: Manage) -> Result<Message, String> {
         let load = move |engine: &Engine| engine.load(run).map_err(|error| error.to_string());
@@ -92,6 +109,6 @@ impl Backend {
         };
         done.map_err(|error| error.to_string())?;
         let undo = if may_undo { newest_decision(&self.blocking(load).await?).map(|newest| newest.seq) } else { None };
-        Ok(Message::RunsChanged(RunChange { run, said, undo, gone }))
+        Ok(Message::RunsChanged(RunChange { run, said, undo, gone, restored: false }))
     }
 }

@@ -9,6 +9,7 @@ mod as_written;
 mod backend;
 mod definitions;
 mod expense;
+mod forking;
 mod interface;
 mod listing;
 mod managing;

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::backend::{Backend, Made};
+use crate::app::consent;
+use crate::app::follow::Follower;
 use crate::core::decide::{Decision, DecisionKind};
 use crate::core::gate::GateKind;
 use crate::core::id::RunId;
@@ -36,8 +38,8 @@ impl Backend {
     /// A model was picked. One that was only found is asked about first.
     pub async fn pick_model(&self, run: RunId, key: Key, model: String) -> Result<Made, String> {
         let models = &self.services().await?.models;
-        let choice = models.choice(Some(&model)).map_err(|failure| failure.message)?;
-        if choice.ask_first {
+        let needed = consent::needed_for(&**models, Some(&model)).await.map_err(|unknown| unknown.to_string())?;
+        if let Some(choice) = needed {
             let then = Box::new(Opening::PickModel { run, key, model });
             return Ok(Ready::Consent { choice, then }.into());
         }
@@ -55,8 +57,7 @@ impl Backend {
             })
             .await?;
         let choice = services.models.choice(asked.as_deref()).map_err(|failure| failure.message)?;
-        let provider = choice.model.split('/').next().unwrap_or_default();
-        services.models.give_key(provider, secret).map_err(|failure| failure.message)?;
+        services.models.give_key(choice.provider(), secret).map_err(|failure| failure.message)?;
         let decision = Decision::new(key, DecisionKind::Again { model: None });
         self.decide(&services.engine, run, decision).await
     }
@@ -64,23 +65,20 @@ impl Backend {
     /// Breaks off an attempt and, once it has come to its end, has it tried again.
     pub async fn break_off(&self, run: RunId, key: Key, again: Again) -> Result<(), String> {
         let engine = self.services().await?.engine.clone();
-        let (mut now, mut subscription) = engine.subscribe(run).map_err(|error| error.to_string())?;
+        let mut follower = Follower::open(&engine, run).map_err(|error| error.to_string())?;
         engine.stop(run, &key);
         let ended = async {
-            while now.call(&key).is_some_and(|call| call.gates.own().is_none()) {
-                for update in subscription.next().await {
-                    match update {
-                        Update::Event(recorded) => now.apply(recorded.seq, recorded.at, &recorded.event),
-                        // Nothing more comes; it may have come to its end with that.
-                        Update::Stopped(_) => return,
-                        Update::Delta { .. } | Update::Locked(_) => {}
-                    }
+            while follower.run().call(&key).is_some_and(|call| call.gates.own().is_none()) {
+                match follower.next().await {
+                    // Nothing more comes; it may have come to its end with that.
+                    Ok(Update::Stopped(_)) | Err(_) => return,
+                    Ok(_) => {}
                 }
             }
         };
-        // Past that time it is looked at as it stands.
+        // Past that time it is looked at as it is.
         let _ = tokio::time::timeout(PATIENCE, ended).await;
-        let Some(gate) = now.call(&key).and_then(|call| call.gates.own()) else {
+        let Some(gate) = follower.run().call(&key).and_then(|call| call.gates.own()) else {
             return Err(format!("`{key}` did not finish; look at it again"));
         };
         let Again { instruction, scope, model } = again;

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::backend::{Backend, Made};
+use crate::app::successors::{self, Next};
 use crate::core::call::Call;
 use crate::core::document::{Document, RESULT};
 use crate::core::event::OriginKind;
@@ -57,11 +58,16 @@ impl Backend {
 
     /// The choice of what may follow a run's result.
     pub async fn follow_ups(&self, run: RunId) -> Result<Made, String> {
-        self.blocking(move |engine| {
+        let follow_ups = self.blocking(move |engine| {
             let run = load(engine, run)?;
             let (title, body) = result(&run)?;
             let task = engine.definition(&run).map_err(|error| error.to_string())?.task;
-            let successors = engine.successors(run.id).unwrap_or_default().into_iter().map(|(task, inputs)| {
+            // Why an expression of `[[then]]` does not work out keeps nobody from all else that may follow.
+            let (next, wrong) = match successors::of(engine, run.id) {
+                Ok(next) => (next, None),
+                Err(wrong) => (Vec::new(), Some(wrong.to_string())),
+            };
+            let successors = next.into_iter().map(|Next { task, inputs, .. }| {
                 let from = Parent { run: run.id, how: OriginKind::Successor };
                 let open = Effect::Open(Opening::TaskWith(task.clone(), inputs, Some(from)));
                 Entry::new(&format!("Go on with {task}"), &task, Pick::Do(vec![open]))
@@ -73,9 +79,13 @@ impl Backend {
             more.push(talk(run.id, &body));
             let choose = picks::follow_ups(run.id, (&title.line(), &body), &task.follow_ups, more);
             let above: Above = Kind::Choose(choose).into();
-            Ok(Ready::Above(Box::new(above)).into())
-        })
-        .await
+            Ok((Ready::Above(Box::new(above)), wrong))
+        });
+        let (ready, wrong) = follow_ups.await?;
+        if let Some(wrong) = wrong {
+            self.post(Message::Failed(wrong)).await;
+        }
+        Ok(ready.into())
     }
 
     /// The form of a task with a result in one of its inputs; started at once when nothing else is asked for.

@@ -2,20 +2,19 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::backend::{Backend, Made};
 use super::expense::expected;
+use crate::app::start::{Source, Terms, plan};
+use crate::app::{consent, definitions, inputs};
 use crate::catalog::Catalog;
-use crate::catalog::inputs::read_all;
-use crate::core::event::{Origin, OriginKind};
-use crate::core::form::{Field, FieldType};
+use crate::core::event::OriginKind;
+use crate::core::form;
 use crate::core::pinned::Pinned;
 use crate::core::ports::HistoryQuery;
-use crate::core::run::Run;
 use crate::core::secret::Secret;
 use crate::core::task::Task;
-use crate::engine::Start;
 use crate::tui::effect::{Opening, Parent};
 use crate::tui::message::{FormOf, Ready};
 
@@ -25,7 +24,7 @@ pub const PLAIN_CHAT: &str = "ask";
 impl Backend {
     /// The form of a task; one without inputs is started at once.
     pub async fn open_task(&self, id: String, given: Option<Value>, from: Option<Parent>) -> Result<Made, String> {
-        let task = self.task(id.clone()).await?;
+        let task = self.task(id.clone(), from.as_ref()).await?;
         if task.inputs.is_empty() {
             return self.start(id, json!({}), Vec::new(), from).await;
         }
@@ -37,22 +36,23 @@ impl Backend {
                 let query = HistoryQuery { task: Some(id), limit: 1, ..HistoryQuery::default() };
                 let newest = engine.history(&query).map_err(|error| error.to_string())?.into_iter().next();
                 let run = newest.and_then(|row| engine.load(row.run).ok());
-                Ok((run.map(|run| (as_typed(&run.inputs), run.usage.usd)), draft))
+                Ok((run.map(|run| (inputs::as_given(&run.inputs), run.usage.usd)), draft))
             })
             .await?;
         let (last, usd) = last.unzip();
         let cost = expected(&task, usd, &*self.services().await?.models);
-        let given = given.map_or(json!({}), |given| as_typed(&given));
+        let handed_over = from.as_ref().is_some_and(|from| from.how == OriginKind::Successor);
+        let given = given.map_or(json!({}), |given| {
+            let given = inputs::as_given(&given);
+            if handed_over { form::as_typed(&task.inputs, &given) } else { given }
+        });
         Ok(Ready::Form(Box::new(FormOf { task: Arc::new(task), given, last, cost, draft, from })).into())
     }
 
     /// Starts a task with a text in its first required text input, or shows its form when there is more to fill in.
     pub async fn run_with(&self, id: String, text: String, from: Option<Parent>) -> Result<Made, String> {
-        let task = self.task(id.clone()).await?;
-        let takes = |field: &&Field| matches!(field.kind, FieldType::Text | FieldType::Multiline);
-        let mut texts = task.inputs.iter().filter(takes);
-        let first = texts.clone().find(|field| field.required).or_else(|| texts.next());
-        let Some(first) = first else { return Err(format!("`{id}` has no input that takes a text")) };
+        let task = self.task(id.clone(), from.as_ref()).await?;
+        let Some(first) = inputs::for_text(&task) else { return Err(format!("`{id}` has no input that takes a text")) };
         let given = json!({ first.name.as_str(): text });
         let complete = task.inputs.iter().all(|field| field.name == first.name || !field.required);
         if complete {
@@ -63,14 +63,26 @@ impl Backend {
     }
 
     /// A task as it may be run, with the config's defaults.
-    async fn task(&self, id: String) -> Result<Task, String> {
+    async fn task(&self, id: String, from: Option<&Parent>) -> Result<Task, String> {
+        let mut task = self.pin(id, from).await?.task;
+        task.inputs = inputs::fields(&self.settings, &task).map_err(|wrong| wrong.line())?;
+        Ok(task)
+    }
+
+    /// A task's definition as it is now; of a run that is started again, that of where the run's came from.
+    async fn pin(&self, id: String, from: Option<&Parent>) -> Result<Pinned, String> {
         let backend = self.clone();
-        let pinned = move || -> Result<Task, String> {
-            let mut task = Catalog::load(&backend.search_paths).pin(&id).map_err(|error| error.to_string())?.task;
-            task.inputs = backend.settings.overlay(&task.id, &task.inputs).map_err(|wrong| wrong.join("; "))?;
-            Ok(task)
+        let pin = move || Catalog::load(&backend.search_paths).pin(&id).map_err(|error| error.to_string());
+        let Some(again) = from.filter(|from| from.how == OriginKind::Rerun).map(|from| from.run) else {
+            return tokio::task::spawn_blocking(pin).await.map_err(|error| error.to_string())?;
         };
-        tokio::task::spawn_blocking(pinned).await.map_err(|error| error.to_string())?
+        let backend = self.clone();
+        self.blocking(move |engine| match engine.load(again) {
+            Ok(old) => definitions::today(engine, &backend.search_paths, &old).map_err(|error| error.to_string()),
+            // It was deleted meanwhile.
+            Err(_) => pin(),
+        })
+        .await
     }
 
     /// Starts a run and opens it.
@@ -81,39 +93,26 @@ impl Backend {
         secrets: Vec<(String, Secret)>,
         from: Option<Parent>,
     ) -> Result<Made, String> {
-        let (backend, id) = (self.clone(), task.clone());
-        let pinned = move || Catalog::load(&backend.search_paths).pin(&id).map_err(|error| error.to_string());
-        let pinned = tokio::task::spawn_blocking(pinned).await.map_err(|error| error.to_string())??;
-        if let Some(choice) = self.to_be_agreed(&pinned).await? {
+        let pinned = Arc::new(self.pin(task.clone(), from.as_ref()).await?);
+        let (backend, given, parent) = (self.clone(), inputs.as_object().cloned().unwrap_or_default(), from.clone());
+        let start = self
+            .blocking(move |engine| {
+                let of = &pinned.task;
+                let inputs =
+                    inputs::complete(&backend.settings, of, given, &backend.cwd).map_err(|wrong| wrong.line())?;
+                inputs::check(of, &inputs).map_err(|wrong| wrong.line())?;
+                let source = parent.map(|parent| Source::find(engine, parent.run, parent.how));
+                Ok(plan(source.as_ref(), pinned, inputs, backend.cwd.clone(), Terms::default()))
+            })
+            .await?;
+        let models = &self.services().await?.models;
+        let needed = consent::needed(&**models, &start.pinned, start.model.as_deref()).await;
+        if let Some(choice) = needed.map_err(|unknown| unknown.to_string())?.into_iter().next() {
             let then = Box::new(Opening::Start { task, inputs, secrets, from });
             return Ok(Ready::Consent { choice, then }.into());
         }
-        let backend = self.clone();
         let run = self
             .blocking(move |engine| {
-                let mut given: Map<String, Value> = inputs.as_object().cloned().unwrap_or_default();
-                let fields = backend.settings.overlay(&pinned.task.id, &pinned.task.inputs);
-                for field in fields.map_err(|wrong| wrong.join("; "))? {
-                    // The config's default stands in the place of the task's own.
-                    if let Some(default) = field.default
-                        && !given.contains_key(&field.name)
-                    {
-                        given.insert(field.name, default);
-                    }
-                }
-                let inputs = read_all(&pinned.task.inputs, &given, &backend.cwd).map_err(|wrong| wrong.join("; "))?;
-                // It may have been deleted meanwhile: that the inputs came from it is known all the same.
-                let old = from.as_ref().and_then(|parent| engine.load(parent.run).ok());
-                let again = old.as_ref().filter(|_| from.as_ref().is_some_and(|from| from.how == OriginKind::Rerun));
-                let start = Start {
-                    pinned: Arc::new(pinned),
-                    inputs: Value::Object(inputs),
-                    cwd: backend.cwd.clone(),
-                    session: old.as_ref().and_then(|old| old.session.clone()),
-                    model: again.and_then(|old| old.model.clone()),
-                    budget: again.and_then(|old| old.budget),
-                    origin: from.map(|parent| origin(parent, old.as_ref())),
-                };
                 let run = engine.start(&start).map_err(|error| error.to_string())?;
                 for (name, value) in secrets {
                     engine.provide_secret(run, &name, value);
@@ -122,49 +121,5 @@ impl Backend {
             })
             .await?;
         self.open_run(run).await
-    }
-
-    /// The first model of a definition that a person must agree to before it is asked.
-    async fn to_be_agreed(&self, pinned: &Pinned) -> Result<Option<crate::core::model::ModelChoice>, String> {
-        let models = &self.services().await?.models;
-        for name in pinned.models(None) {
-            let choice = models.choice(name.as_deref()).map_err(|failure| failure.message)?;
-            if choice.ask_first {
-                return Ok(Some(choice));
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// Where a run comes from. What another run gave stays that, also when the person has edited it in a form; of a run that is
-/// started again only what it was given itself.
-fn origin(parent: Parent, old: Option<&Run>) -> Origin {
-    let handed_over = match parent.how {
-        OriginKind::Rerun => old.and_then(|old| old.origin.as_ref()).is_some_and(Origin::hands_over),
-        _ => true,
-    };
-    Origin { run: parent.run, how: parent.how, at: None, seq: old.map(|old| old.seq), handed_over }
-}
-
-/// Inputs as a form takes them: a file that was read is its path again.
-fn as_typed(inputs: &Value) -> Value {
-    let path = |value: &Value| value.get("path").cloned();
-    match inputs {
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(name, value)| {
-                let typed = match value {
-                    Value::Object(_) => path(value).unwrap_or_else(|| value.clone()),
-                    Value::Array(items) if items.iter().any(|item| path(item).is_some()) => {
-                        items.iter().filter_map(path).collect()
-                    }
-                    other => other.clone(),
-                };
-                (name.clone(), typed)
-            })
-            .collect::<Map<_, _>>()
-            .into(),
-        other => other.clone(),
     }
 }

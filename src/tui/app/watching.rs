@@ -5,10 +5,11 @@ use std::sync::{Arc, PoisonError};
 use tokio::task::AbortHandle;
 
 use super::backend::{Backend, Made};
+use crate::app::follow::Follower;
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
 use crate::core::run::{Run, Status};
-use crate::engine::{Engine, StopReason, Subscription, Update};
+use crate::engine::{EngineError, StopReason, Update};
 use crate::tui::message::{Message, Opened, Ready};
 
 /// A run that is watched.
@@ -21,7 +22,7 @@ pub struct Watched {
 impl Backend {
     /// Opens a run: takes it up, unless the person paused it or it is over.
     pub async fn open_run(&self, run: RunId) -> Result<Made, String> {
-        let (stands, subscription) = self.take_up(run, goes_on).await?;
+        let (stands, follower) = self.take_up(run, goes_on).await?;
         let opened = Arc::clone(&stands);
         let opened = self
             .blocking(move |engine| {
@@ -30,34 +31,34 @@ impl Backend {
                 Ok(Opened { run: opened, task, drafts })
             })
             .await?;
-        Ok(Made { ready: Ready::Run(Box::new(opened)), run: Some((stands, subscription)) })
+        Ok(Made { ready: Ready::Run(Box::new(opened)), run: Some((stands, follower)), says: None })
     }
 
     /// Sees to it that a run is watched, and with `drive` that it goes on. It is posted as it stands.
     pub async fn attend(&self, run: RunId, drive: bool) -> Result<(), String> {
-        let (stands, subscription) = self.take_up(run, if drive { may_go_on } else { |_| false }).await?;
-        if let Some(subscription) = subscription {
-            self.watch(Arc::clone(&stands), subscription).await?;
+        let (stands, follower) = self.take_up(run, if drive { may_go_on } else { |_| false }).await?;
+        if let Some(follower) = follower {
+            self.watch(follower);
         }
         self.post(Message::Run(stands)).await;
         Ok(())
     }
 
     /// A run as it stands, with what is told of it from now on, unless it is watched already or says nothing more.
-    async fn take_up(&self, run: RunId, drives: fn(&Run) -> bool) -> Result<(Arc<Run>, Option<Subscription>), String> {
+    async fn take_up(&self, run: RunId, drives: fn(&Run) -> bool) -> Result<(Arc<Run>, Option<Follower>), String> {
         let backend = self.clone();
         self.blocking(move |engine| {
             let load = || engine.load(run).map_err(|error| error.to_string());
             if drives(&load()?) {
-                engine.drive(run).map_err(|error| error.to_string())?;
+                engine.attend(run).map_err(|error| error.to_string())?;
             }
             let stands = load()?;
             // What is over and in nobody's hands says nothing more: to watch it would be to ask for nothing.
             if backend.is_watched(run) || stands.status.is_over() && !engine.is_driven(run) {
                 return Ok((Arc::new(stands), None));
             }
-            let (snapshot, subscription) = engine.subscribe(run).map_err(|error| error.to_string())?;
-            Ok((Arc::new(snapshot), Some(subscription)))
+            let follower = Follower::open(engine, run).map_err(|error| error.to_string())?;
+            Ok((Arc::clone(follower.run()), Some(follower)))
         })
         .await
     }
@@ -67,16 +68,16 @@ impl Backend {
         watched.get(&run).is_some_and(|watched| !watched.task.is_finished())
     }
 
-    pub async fn watch(&self, run: Arc<Run>, subscription: Subscription) -> Result<(), String> {
-        let engine = self.services().await?.engine.clone();
+    /// Has what happens in a run posted from now on.
+    pub fn watch(&self, follower: Follower) {
+        let run = Arc::clone(follower.run());
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let id = run.id;
-        let watcher = Watcher { backend: self.clone(), engine, run: Arc::clone(&run), changed: false };
-        let task = tokio::spawn(watcher.follow(subscription)).abort_handle();
+        let watcher = Watcher { backend: self.clone(), follower, changed: false };
+        let task = tokio::spawn(watcher.follow()).abort_handle();
         if let Some(before) = watched.insert(id, Watched { task, run }) {
             before.task.abort();
         }
-        Ok(())
     }
 
     /// Watches a run no more, unless it is driven here: then it is told when it waits.
@@ -115,7 +116,8 @@ fn may_go_on(run: &Run) -> bool {
     run.status != Status::Cancelled && !run.newer
 }
 
-/// Whether opening a run has it go on: not when it is over, when the person paused it, or when a later version wrote it.
+/// Whether opening a run takes it up: not when it is over, when the person paused it, or when a later version wrote it. One
+/// that waits is in hand then, so that what is decided goes on at once, and nothing is written before.
 fn goes_on(run: &Run) -> bool {
     match run.status {
         _ if run.newer => false,
@@ -127,54 +129,47 @@ fn goes_on(run: &Run) -> bool {
 
 struct Watcher {
     backend: Backend,
-    engine: Engine,
-    run: Arc<Run>,
+    follower: Follower,
     /// The run changed since it was posted last.
     changed: bool,
 }
 
 impl Watcher {
-    async fn follow(mut self, mut subscription: Subscription) {
+    async fn follow(mut self) {
+        if let Err(lost) = self.follow_on().await {
+            self.tell().await;
+            self.backend.post(Message::Failed(lost.to_string())).await;
+        }
+    }
+
+    /// # Errors
+    /// When what happens cannot be read any more.
+    async fn follow_on(&mut self) -> Result<(), EngineError> {
         loop {
-            for update in subscription.next().await {
+            let mut next = Some(self.follower.next().await?);
+            while let Some(update) = next {
                 self.take(update).await;
+                next = self.follower.rest().await?;
             }
             self.tell().await;
         }
     }
 
     async fn take(&mut self, update: Update) {
+        let run = self.follower.run().id;
         match update {
-            Update::Event(recorded) if recorded.seq == self.run.seq + 1 => {
-                Arc::make_mut(&mut self.run).apply(recorded.seq, recorded.at, &recorded.event);
-                self.changed = true;
-            }
-            // Something was missed: it was written while nobody told.
-            Update::Event(recorded) if recorded.seq > self.run.seq => self.look().await,
-            Update::Event(_) => {}
+            Update::Event(_) => self.changed = true,
             Update::Delta { key, attempt, delta } => {
                 self.tell().await;
-                let run = self.run.id;
                 self.backend.post(Message::Delta { run, key, attempt, delta }).await;
             }
-            Update::Locked(locked) => self.backend.post(Message::Locked { run: Some(self.run.id), locked }).await,
+            Update::Locked(locked) => self.backend.post(Message::Locked { run: Some(run), locked }).await,
             Update::Stopped(reason) => {
                 if let StopReason::JournalLost(why) = reason {
                     self.backend.post(Message::Failed(why.to_string())).await;
                 }
-                self.look().await;
+                self.changed = true;
             }
-        }
-    }
-
-    /// Reads the run as the journal has it.
-    async fn look(&mut self) {
-        let (engine, id) = (self.engine.clone(), self.run.id);
-        if let Ok(Ok(run)) = tokio::task::spawn_blocking(move || engine.load(id)).await
-            && run.seq >= self.run.seq
-        {
-            self.run = Arc::new(run);
-            self.changed = true;
         }
     }
 
@@ -182,10 +177,10 @@ impl Watcher {
         if !std::mem::take(&mut self.changed) {
             return;
         }
-        if let Some(watched) = self.backend.watched.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&self.run.id)
-        {
-            watched.run = Arc::clone(&self.run);
+        let run = self.follower.run();
+        if let Some(watched) = self.backend.watched.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&run.id) {
+            watched.run = Arc::clone(run);
         }
-        self.backend.post(Message::Run(Arc::clone(&self.run))).await;
+        self.backend.post(Message::Run(Arc::clone(run))).await;
     }
 }

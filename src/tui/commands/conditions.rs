@@ -18,7 +18,8 @@ pub(super) fn on(s: &Situation, screen: Screen) -> bool {
 }
 
 pub(super) fn reads(s: &Situation) -> bool {
-    matches!(s.layer, Layer::Compare | Layer::Prompt | Layer::Document | Layer::Found | Layer::Preview | Layer::Help)
+    let compares = matches!(s.layer, Layer::Compare | Layer::CompareRuns);
+    compares || matches!(s.layer, Layer::Prompt | Layer::Document | Layer::Found | Layer::Preview | Layer::Help)
 }
 
 /// A layer that belongs to its screen, and is no question: help can be asked for there too. What lies above any screen
@@ -79,6 +80,12 @@ pub(super) fn pages(s: &Situation) -> bool {
 /// The arrows move, and letters are not text.
 pub(super) fn moves_by_letter(s: &Situation) -> bool {
     moves(s) && !s.takes_text()
+}
+
+/// What is edited can be accepted: the output of a call. A document is what its newest version is.
+pub(super) fn accepts_edit(s: &Situation) -> bool {
+    let document = matches!(s.selected, Selected::Result | Selected::Document | Selected::Earlier(Behind::Document));
+    s.screen != Screen::Chat && matches!(s.layer, Layer::Edit | Layer::Fields) && !document
 }
 
 /// The arrows page through versions.

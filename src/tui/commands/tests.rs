@@ -5,7 +5,7 @@ use super::*;
 const SCREENS: [Screen; 7] =
     [Screen::Home, Screen::Form, Screen::Run, Screen::Chat, Screen::History, Screen::Inbox, Screen::Connect];
 
-const LAYERS: [Layer; 16] = [
+const LAYERS: [Layer; 17] = [
     Layer::None,
     Layer::Edit,
     Layer::Fields,
@@ -13,6 +13,7 @@ const LAYERS: [Layer; 16] = [
     Layer::Retry,
     Layer::Others,
     Layer::Compare,
+    Layer::CompareRuns,
     Layer::Prompt,
     Layer::Document,
     Layer::Ask,

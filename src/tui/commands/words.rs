@@ -38,6 +38,7 @@ pub fn synonyms(id: Id) -> &'static [&'static str] {
         Id::GiveKey => &["key", "token", "password", "login"],
         Id::Compare | Id::CompareRuns => &["compare", "diff", "difference", "versions"],
         Id::Skip => &["skip", "ignore", "leave out", "omit"],
+        Id::Fork => &["fork", "branch", "split", "clone", "duplicate"],
         Id::Reopen => &["reopen", "back", "redo", "change"],
         Id::Restore => &["restore", "revert", "version"],
         Id::Prompt => &["prompt", "request", "input"],

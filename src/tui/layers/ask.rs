@@ -31,6 +31,12 @@ pub(crate) const WHAT_RESULT: &str = "What was its result? (JSON or text)";
 /// Asks for a higher budget.
 pub(crate) const WHAT_BUDGET: &str = "What may the run spend in all? (2.50 in US dollars, or 500000 tokens)";
 
+/// The draft of what is to be different about the document of a conversation.
+const SAID_DRAFT: &str = "write again";
+
+/// Said where nothing is to be different that the person could name.
+pub(crate) const WRITE_AGAIN: &str = "Write it again, in another way.";
+
 /// What becomes of the answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Then {
@@ -42,6 +48,8 @@ pub enum Then {
     WriteFile(Untrusted),
     /// The reason of a refusal.
     Deny(ShownGate),
+    /// What is said in a conversation: its document is written again so.
+    Say(RunId),
     /// The instruction for another attempt of each of these, and the earlier one that it starts from.
     Retry(Vec<ShownGate>, Option<Quote>),
     /// The result that work in doubt had.
@@ -91,8 +99,8 @@ impl Ask {
     /// Asks, with a beginning of the answer.
     #[must_use]
     pub fn new(question: &'static str, answer: &str, then: Then) -> Self {
-        let instructs = matches!(then, Then::Retry(..));
-        let scope = instructs.then_some(InstructionScope::This);
+        let scope = matches!(then, Then::Retry(..)).then_some(InstructionScope::This);
+        let instructs = matches!(then, Then::Retry(..) | Then::Say(_));
         let input =
             if instructs { Typed::Text(Box::new(Editor::at_end(answer))) } else { Typed::Line(LineInput::new(answer)) };
         Self { question, input, then, scope, problem: None }
@@ -103,6 +111,7 @@ impl Ask {
         let (run, name) = match &self.then {
             Then::Retry(gates, _) => gates.first().map(|gate| (gate.run, format!("retry {}", gate.key)))?,
             Then::Deny(gate) | Then::Worked(gate) => (gate.run, gate.draft()?),
+            Then::Say(run) => (*run, SAID_DRAFT.to_owned()),
             _ => return None,
         };
         Some(Unsaved::of_run(run, name, Some(self.input.value()).filter(|text| !text.is_empty())))
@@ -172,6 +181,10 @@ impl Ask {
             Then::Rename(_) | Then::Export(_) | Then::Key(..) | Then::Model(..) | Then::WriteFile(_) => {
                 self.problem = Some("enter a value".to_owned());
                 return Outcome::stays();
+            }
+            Then::Say(run) => {
+                let says = if trimmed.is_empty() { WRITE_AGAIN.to_owned() } else { trimmed };
+                Effect::Change(Change::Message(*run, says))
             }
             Then::Deny(gate) => decision(gate, DecisionKind::Deny { reason: typed }),
             Then::Worked(gate) => decision(gate, DecisionKind::Answer { value: worked(&typed) }),

@@ -6,10 +6,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::{Outcome, middle};
+use crate::core::id::RunId;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent};
 use crate::tui::commands::Id;
-use crate::tui::effect::Effect;
+use crate::tui::effect::{Change, Effect};
 use crate::tui::text::fuzzy::Fuzzy;
 use crate::tui::text::{fit, width};
 use crate::tui::widgets::line::LineInput;
@@ -116,6 +117,28 @@ impl Entry {
     }
 }
 
+/// What an entry of one's own words does, where none of the others is what the person wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnWords {
+    /// They are said in this conversation.
+    Say(RunId),
+    /// A document of this run is changed so, made from this version of it.
+    Act(RunId, String, u32),
+}
+
+impl OwnWords {
+    fn entry(&self, typed: &str) -> Entry {
+        let (says, change) = match self {
+            Self::Say(run) => ("a message", Change::Message(*run, typed.to_owned())),
+            Self::Act(run, document, version) => {
+                let (document, instruction) = (document.clone(), typed.to_owned());
+                ("a new version", Change::ActInWords { run: *run, document, version: *version, instruction })
+            }
+        };
+        Entry::new(&format!("Ask for: {typed}"), says, Pick::Do(vec![Effect::Change(change)]))
+    }
+}
+
 /// The model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choose {
@@ -124,6 +147,9 @@ pub struct Choose {
     entries: Vec<Entry>,
     /// The entries that match, the best first.
     found: Vec<usize>,
+    own_words: Option<OwnWords>,
+    /// The entry of what is typed, the last of all.
+    typed: Option<Entry>,
     list: List,
 }
 
@@ -132,9 +158,17 @@ impl Choose {
     #[must_use]
     pub fn new(title: &str, entries: Vec<Entry>) -> Self {
         let title = Untrusted::from(title).line().into_owned();
-        let mut choose = Self { title, input: LineInput::default(), entries, found: Vec::new(), list: List::default() };
+        let (input, list) = (LineInput::default(), List::default());
+        let mut choose = Self { title, input, entries, found: Vec::new(), own_words: None, typed: None, list };
         choose.search();
         choose
+    }
+
+    /// This choice, or what the person types.
+    #[must_use]
+    pub fn or_own_words(mut self, own_words: OwnWords) -> Self {
+        self.own_words = Some(own_words);
+        self
     }
 
     /// What there is to choose from.
@@ -164,7 +198,9 @@ impl Choose {
 
     fn search(&mut self) {
         self.list = List::default();
-        let typed = self.input.value().trim().to_lowercase();
+        let typed = self.input.value().trim().to_owned();
+        self.typed = self.own_words.as_ref().filter(|_| !typed.is_empty()).map(|own| own.entry(&typed));
+        let typed = typed.to_lowercase();
         let entries = self.entries.iter().enumerate();
         if typed.is_empty() {
             self.found = entries.filter(|(_, entry)| entry.pick != Pick::Elsewhere).map(|(at, _)| at).collect();
@@ -180,7 +216,20 @@ impl Choose {
     /// The entry that Enter picks.
     #[must_use]
     pub fn selected(&self) -> Option<&Entry> {
-        self.found.get(self.list.selected).and_then(|at| self.entries.get(*at))
+        self.entry(self.list.selected)
+    }
+
+    /// How many rows are listed.
+    fn rows(&self) -> usize {
+        self.found.len() + usize::from(self.typed.is_some())
+    }
+
+    /// The entry in that row.
+    fn entry(&self, row: usize) -> Option<&Entry> {
+        match self.found.get(row) {
+            Some(at) => self.entries.get(*at),
+            None => self.typed.as_ref().filter(|_| row == self.found.len()),
+        }
     }
 
     /// Gives a command; `extent` is the list's.
@@ -194,14 +243,14 @@ impl Choose {
             Id::PageDown => page,
             _ => return Outcome::stays(),
         };
-        self.list.step(rows, self.found.len(), extent);
+        self.list.step(rows, self.rows(), extent);
         Outcome::stays()
     }
 
     /// Picks the entry in that row.
     #[must_use]
     pub fn pick(&self, row: usize) -> Outcome {
-        match self.found.get(row).and_then(|at| self.entries.get(*at)).map(|entry| &entry.pick) {
+        match self.entry(row).map(|entry| &entry.pick) {
             None | Some(Pick::Elsewhere) => Outcome::stays(),
             Some(Pick::Give(id)) => Outcome { closes: true, give: Some(*id), effects: Vec::new() },
             Some(Pick::Do(effects)) => Outcome::does(effects.clone()),
@@ -212,7 +261,7 @@ impl Choose {
     pub fn view(&self, canvas: &mut Canvas<'_>, area: Rect) {
         // The frame stays where it is while the typing narrows what is in it.
         let listed = self.entries.iter().filter(|entry| entry.pick != Pick::Elsewhere).count();
-        let place = middle(area, WIDEST, listed.min(HIGHEST) + 2);
+        let place = middle(area, WIDEST, (listed + usize::from(self.own_words.is_some())).min(HIGHEST) + 2);
         canvas.clear(place);
         let inner = canvas.pane(place, &self.title, true);
         let field = Rect { x: inner.x + 3, width: inner.width.saturating_sub(4), height: 1, ..inner };
@@ -220,16 +269,16 @@ impl Choose {
         self.input.paint(canvas, field, true, false);
         canvas.divide(place, inner.y + 1, "");
         let list = Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner };
-        if self.found.is_empty() {
+        if self.rows() == 0 {
             canvas.text(
                 Rect { x: list.x + 1, width: list.width.saturating_sub(1), ..list },
-                "nothing like that",
+                if self.own_words.is_some() { "type what you want" } else { "nothing like that" },
                 canvas.theme.muted,
             );
         }
         let theme = *canvas.theme;
-        let hidden = self.list.paint(canvas, list, self.found.len(), true, |row, cells| {
-            let entry = &self.entries[self.found[row]];
+        let hidden = self.list.paint(canvas, list, self.rows(), true, |row, cells| {
+            let Some(entry) = self.entry(row) else { return Line::default() };
             let cells = usize::from(cells).saturating_sub(3);
             let aside = fit(&entry.aside, cells / 2).into_owned();
             let room = cells.saturating_sub(width(&aside));

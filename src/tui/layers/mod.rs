@@ -17,7 +17,7 @@ use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
 pub use self::ask::{Ask, Then};
-pub use self::choose::{Choose, Entry, Pick};
+pub use self::choose::{Choose, Entry, OwnWords, Pick};
 pub use self::compare::{Compared, ComparedPart};
 pub use self::confirm::Confirm;
 pub use self::help::Help;
@@ -138,7 +138,7 @@ impl Above {
             Kind::Ask(ask) if ask.scope.is_some() => Layer::Retry,
             Kind::Ask(_) => Layer::Ask,
             Kind::Confirm(_) => Layer::Confirm,
-            Kind::Compare(_) => Layer::Compare,
+            Kind::Compare(compared) => compared.layer(),
             Kind::Read(reading) => reading.layer(),
         };
         let several = matches!(&self.kind, Kind::Compare(compared) if compared.has_several());

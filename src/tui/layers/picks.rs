@@ -120,6 +120,8 @@ pub fn of_run(run: &RunRow) -> Choose {
     }
     let again = Effect::Open(Opening::RunAgain(run.run));
     entries.push(does("Run the task again, with these or other inputs", "run again", of(Id::RunAgain), again));
+    let fork = "Fork it at a call: what does not depend on that is kept";
+    entries.push(does(fork, "fork", of(Id::Fork), Effect::Open(Opening::ForkAt(run.run))));
     if run.status == Status::Completed {
         entries.push(does("Export the result to a file", "export", of(Id::WriteFile), export(run)));
     }
@@ -178,6 +180,16 @@ pub fn edit_definition(task: &TaskRow) -> Effect {
     ];
     let copy = Effect::Errand(Errand::CopyDefinition { id, edit: true });
     Above::effect(Kind::Confirm(Confirm::new(lines, vec![copy])))
+}
+
+/// The calls at which a run can be forked, each with what it is called.
+#[must_use]
+pub fn fork(run: RunId, title: &str, calls: Vec<(Key, String)>) -> Choose {
+    let entries = calls.into_iter().map(|(key, label)| {
+        let fork = Effect::Open(Opening::Fork { run, at: key.clone() });
+        Entry::new(&label, &key.to_string(), Pick::Do(vec![fork]))
+    });
+    Choose::new(&format!("Fork \"{title}\": which call is done again?"), entries.collect())
 }
 
 /// Asks before a run is stopped for good.

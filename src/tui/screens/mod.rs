@@ -16,8 +16,30 @@ use crate::core::event::{Measured, PauseReason};
 use crate::core::ports::RunRow;
 use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
+use crate::tui::commands::Id;
+use crate::tui::text::fit;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::header::Fact;
+
+/// Whether a command is about a row of a list: it waits while a search is under way that decides which rows there are.
+pub(crate) fn is_about_rows(id: Id) -> bool {
+    !matches!(
+        id,
+        Id::Back
+            | Id::Chips
+            | Id::Focus
+            | Id::Zoom
+            | Id::Inbox
+            | Id::History
+            | Id::Models
+            | Id::Help
+            | Id::AsWritten
+            | Id::Mouse
+            | Id::Suspend
+            | Id::Quit
+            | Id::Leave
+    )
+}
 
 /// How a run in a list stands: a sign that works without colour, a word, and their style.
 pub(crate) fn run_state(run: &RunRow, theme: &Theme) -> (&'static str, String, Style) {
@@ -61,8 +83,41 @@ pub(crate) fn status_of(run: &Run, locked: bool, theme: &Theme) -> (&'static str
 pub(crate) fn model_of(measured: &Measured, theme: &Theme) -> Option<Fact> {
     let full = measured.model_in_full()?;
     let model = measured.model.as_deref().unwrap_or_default();
-    let style = if model.starts_with("demo") { theme.waiting } else { theme.muted };
+    let short = measured.answered_by.as_deref().unwrap_or_else(|| short_name(model));
+    Some(fact(model, &full, short, theme))
+}
+
+/// The same of a model that is being asked.
+pub(crate) fn named_model(model: &str, theme: &Theme) -> Fact {
+    fact(model, model, short_name(model), theme)
+}
+
+fn fact(model: &str, full: &str, short: &str, theme: &Theme) -> Fact {
+    let style = if is_demo(model) { theme.waiting } else { theme.muted };
     let line = |text: &str| Untrusted::from(text).line().into_owned();
-    let short = measured.answered_by.as_deref().unwrap_or_else(|| model.rsplit('/').next().unwrap_or(model));
-    Some(Fact::new(line(&full), style, 1).or(line(short), 3))
+    Fact::new(line(full), style, 1).or(line(short), 3)
+}
+
+fn short_name(model: &str) -> &str {
+    model.rsplit('/').next().unwrap_or(model)
+}
+
+/// Whether a model, `PROVIDER/MODEL`, is the demo.
+pub(crate) fn is_demo(model: &str) -> bool {
+    model.starts_with("demo")
+}
+
+/// Whether the result of a run has text of the demo: what was accepted counts, and no attempt that was not.
+pub(crate) fn is_of_demo(run: &Run) -> bool {
+    let stands = run.calls.values().filter_map(|call| call.attempt(call.standing.as_ref()?.attempt));
+    stands.filter_map(|attempt| attempt.measured.model.as_deref()).any(is_demo)
+}
+
+/// Who speaks in a conversation: the model that gave the answer, by its name, where that is known. A demo is none.
+pub(crate) fn speaker(model: Option<&str>) -> String {
+    match model {
+        Some(model) if is_demo(model) => "demo".to_owned(),
+        Some(model) => fit(&Untrusted::from(short_name(model)).line(), 40).into_owned(),
+        None => "model".to_owned(),
+    }
 }

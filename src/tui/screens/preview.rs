@@ -26,14 +26,14 @@ use crate::tui::failure_panel;
 use crate::tui::glance::Glance;
 use crate::tui::markdown::Document;
 use crate::tui::screens::run::content::described;
-use crate::tui::screens::run::layer::Compare;
-use crate::tui::screens::run::rows::Progress;
+use crate::tui::screens::run::progress::Progress;
 use crate::tui::screens::run_state;
 use crate::tui::shown::{ContentId, Page, Subject};
 use crate::tui::situation::Screen;
 use crate::tui::text::fit;
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::theme::Theme;
+use crate::tui::versions::Compare;
 use crate::tui::widgets::scroll::Scroll;
 
 /// What a run has to show, laid out for reading.
@@ -102,6 +102,24 @@ impl Preview {
         };
         (self.version, self.document) = (page.version, Document::new(&version.body));
         true
+    }
+
+    /// Takes over from what was `read` before of the same run which version that was, as long as there is no newer one. Gives
+    /// whether it is the same text, however much of it there is now.
+    pub fn continues(&mut self, read: &Self) -> bool {
+        if self.run != read.run {
+            return false;
+        }
+        match (&self.written, &read.written) {
+            (Some(now), Some(before)) if now.count() == before.count() => {
+                if let Some(version) = now.version(read.version).filter(|_| read.version != self.version) {
+                    (self.version, self.document) = (read.version, Document::new(&version.body));
+                }
+                true
+            }
+            (None, None) => self.what == read.what,
+            _ => false,
+        }
     }
 
     /// The version that is shown compared with the one that counts, else that with the one before it.

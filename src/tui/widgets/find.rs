@@ -69,8 +69,8 @@ impl Find {
 
     /// Whether nothing is looked for.
     #[must_use]
-    fn is_empty(&self) -> bool {
-        self.input.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.wanted().is_empty()
     }
 
     /// Takes a key that is text.
@@ -202,7 +202,7 @@ impl Find {
         if found.of.as_ref() == Some(&wanted) {
             return;
         }
-        let lines = text.laid_lines();
+        let lines = if wanted.0.is_empty() { Vec::new() } else { text.laid_lines() };
         let matches = matches(&lines, &wanted.0);
         *found = Found { of: Some(wanted), lines, matches };
     }

@@ -9,4 +9,5 @@ pub mod line;
 pub mod list;
 pub mod scroll;
 pub mod stacked;
+pub mod strip;
 pub mod tree_editor;

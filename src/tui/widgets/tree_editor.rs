@@ -11,9 +11,10 @@ use serde_json::{Map, Value};
 use super::line::LineInput;
 use super::list::List;
 use crate::core::schema;
-use crate::core::text::Untrusted;
+use crate::core::text::{Untrusted, counted};
 use crate::tui::canvas::Canvas;
-use crate::tui::text::fit;
+use crate::tui::text::wrap::wrap_text;
+use crate::tui::text::{fit, width};
 
 /// One step of a path into a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -325,17 +326,52 @@ impl TreeEditor {
         self.list.selected = self.list.selected.min(self.rows.len().saturating_sub(1));
     }
 
+    /// Paints the value of the selected row beneath the tree, if its row has no room for all of it: its end while it is
+    /// typed, else its beginning. Gives what is left for the tree.
+    fn paint_whole(&self, canvas: &mut Canvas<'_>, area: Rect) -> Rect {
+        let Some(row) = self.rows.get(self.list.selected) else { return area };
+        let base = self.rows.first().map_or(0, |row| row.path.len());
+        let value = match &self.typing {
+            Some((input, _)) => input.value(),
+            None => match (self.left(&row.path), self.get(&row.path)) {
+                (Some(left), _) => left.to_owned(),
+                (None, Some(Value::String(text))) => text.clone(),
+                (None, _) => return area,
+            },
+        };
+        let value = Untrusted::new(value).line().into_owned();
+        let used = (row.path.len() - base).min(8) * 2 + 4 + width(&row.label);
+        let most = usize::from(area.height / 2);
+        if most == 0 || width(&value) + used <= usize::from(area.width) {
+            return area;
+        }
+        let lines = wrap_text(&value, canvas.theme.text, usize::from(area.width.saturating_sub(2)));
+        let shown = lines.len().min(most);
+        let from = if self.typing.is_some() { lines.len() - shown } else { 0 };
+        let height = u16::try_from(shown).unwrap_or(u16::MAX);
+        let below = Rect { x: area.x + 2, y: area.bottom() - height, width: area.width.saturating_sub(2), height };
+        canvas.lines(below, &lines[from..from + shown]);
+        let rest = Rect { height: area.height - height, ..area };
+        if rest.height < 3 {
+            return rest;
+        }
+        let line = "─".repeat(usize::from(area.width));
+        canvas.text(Rect { y: rest.bottom() - 1, height: 1, ..area }, &line, canvas.theme.border);
+        Rect { height: rest.height - 1, ..rest }
+    }
+
     /// Paints the tree.
     pub fn paint(&self, canvas: &mut Canvas<'_>, area: Rect, focused: bool) {
         let theme = *canvas.theme;
         let base = self.rows.first().map_or(0, |row| row.path.len());
         let typing = self.typing.is_some();
+        let area = self.paint_whole(canvas, area);
         self.list.paint(canvas, area, self.rows.len(), focused && !typing, |at, cells| {
             let row = &self.rows[at];
             let indent = "  ".repeat((row.path.len() - base).min(8));
             let label = Untrusted::from(row.label.as_str()).line().into_owned();
             let (sign, value) = match self.get(&row.path) {
-                Some(Value::Array(items)) => ("▾ ", format!("{} items", items.len())),
+                Some(Value::Array(items)) => ("▾ ", counted(items.len(), "item")),
                 Some(Value::Object(fields)) => ("▾ ", summary(fields)),
                 Some(Value::String(text)) => ("  ", text.clone()),
                 Some(other) => ("  ", other.to_string()),
@@ -433,105 +469,4 @@ pub fn blank(schema: Option<&Value>, like: Option<&Value>) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use crossterm::event::{KeyCode, KeyModifiers};
-    use serde_json::json;
-
-    use super::*;
-    use crate::tui::canvas::Extent;
-
-    const SEEN: Extent = Extent { lines: 9, height: 9 };
-
-    fn stanzas() -> TreeEditor {
-        let schema = json!({"type": "array", "items": {"type": "object", "required": ["subject"],
-            "properties": {"subject": {"type": "string"}, "lines": {"type": "integer", "minimum": 4}}}});
-        TreeEditor::new(
-            json!([{"subject": "The tide", "lines": 4}, {"subject": "The storm", "lines": 6}]),
-            Some(schema),
-        )
-    }
-
-    fn typed(tree: &mut TreeEditor, text: &str) {
-        tree.key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
-        text.chars().for_each(|c| tree.key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
-        tree.commit();
-    }
-
-    #[test]
-    fn items_are_added_moved_and_removed() {
-        let mut tree = stanzas();
-        tree.change(Change::Add);
-        // The first row is an object that lacks nothing, so an item follows it.
-        assert_eq!(tree.value()[1], json!({"subject": "", "lines": 4}));
-        tree.change(Change::Move(2));
-        assert_eq!(tree.value()[2]["subject"], "The tide");
-        tree.change(Change::Remove);
-        assert_eq!(tree.value().as_array().unwrap().len(), 2);
-    }
-
-    #[test]
-    fn a_value_that_does_not_parse_says_why_and_is_kept() {
-        let mut tree = stanzas();
-        tree.step(2, SEEN);
-        tree.change(Change::Edit);
-        typed(&mut tree, "many");
-        assert!(tree.is_typing());
-        assert!(tree.problem().unwrap().contains("`many`"));
-        typed(&mut tree, "8");
-        assert!(!tree.is_typing());
-        assert_eq!(tree.value()[0]["lines"], 8);
-    }
-
-    #[test]
-    fn a_text_stays_a_text_whatever_is_typed() {
-        let mut tree = stanzas();
-        tree.step(1, SEEN);
-        tree.change(Change::Edit);
-        typed(&mut tree, "42");
-        assert_eq!(tree.value()[0]["subject"], "42");
-    }
-
-    /// Types into the selected field, and leaves it with Esc.
-    fn left(tree: &mut TreeEditor, text: &str) {
-        tree.change(Change::Edit);
-        tree.key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL));
-        text.chars().for_each(|c| tree.key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
-        tree.cancel();
-    }
-
-    #[test]
-    fn a_value_that_is_left_while_it_is_typed_is_kept_and_opens_again() {
-        let mut tree = stanzas();
-        assert_eq!(tree.unfinished(), None);
-        tree.step(1, SEEN);
-        left(&mut tree, "The ebb");
-        assert_eq!(tree.value()[0]["subject"], "The tide", "it was not put in");
-        // It is there after a restart, and goes along with its item.
-        let kept = tree.unfinished().unwrap();
-        let mut tree = stanzas();
-        tree.restore(&kept);
-        tree.change(Change::Move(1));
-        assert_eq!(tree.value()[1]["subject"], "The tide");
-        tree.change(Change::Edit);
-        tree.commit();
-        assert_eq!(tree.value()[1]["subject"], "The ebb");
-        assert_eq!(tree.unfinished(), None);
-    }
-
-    #[test]
-    fn what_is_typed_is_kept_before_it_is_left_and_what_was_not_changed_is_not() {
-        let mut tree = stanzas();
-        tree.step(2, SEEN);
-        tree.change(Change::Edit);
-        assert_eq!(tree.unfinished(), None);
-        tree.key(KeyEvent::new(KeyCode::Char('x'), KeyModifiers::NONE));
-        assert!(tree.unfinished().unwrap().contains("4x"), "also what cannot be put in");
-        tree.cancel();
-        tree.step(-1, SEEN);
-        tree.change(Change::Remove);
-        assert!(tree.unfinished().is_some(), "another field is gone");
-        tree.step(-1, SEEN);
-        tree.change(Change::Remove);
-        assert_eq!(tree.unfinished(), None, "it went with its item");
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use crate::core::id::RunId;
 use crate::core::task::Kind as TaskKind;
 use crate::tui::app::any_screen::AnyScreen;
 use crate::tui::drafts;
-use crate::tui::effect::{Change, Effect, Request};
+use crate::tui::effect::{Change, Effect, Errand, Request};
 use crate::tui::message::Message;
 
 impl Interface {
@@ -20,10 +20,13 @@ impl Interface {
             Request::Change(change) => Some(change),
             Request::Open(ticket, _) => {
                 // What was typed ahead was meant for it.
-                self.awaited.take_if(|awaited| awaited.ticket == ticket);
+                self.awaited.take_if(|awaited| awaited.is(ticket));
                 None
             }
-            Request::Errand(_) => None,
+            Request::Errand(errand) => {
+                self.not_listed(&errand);
+                None
+            }
         };
         if let Some(Change::Decide(run, decision)) = &change {
             for screen in &mut self.stack {
@@ -46,6 +49,24 @@ impl Interface {
             effects.push(Effect::Change(Change::KeepDraft { run, name, text: Some(text) }));
         }
         (effects, true)
+    }
+}
+
+impl Interface {
+    /// Rows that a search waits for do not come. What was typed for them was not meant for others.
+    fn not_listed(&mut self, errand: &Errand) {
+        match (errand, self.top_mut()) {
+            (Errand::Search { ticket, .. }, AnyScreen::History(history)) => history.not_found(*ticket),
+            (Errand::ListRuns | Errand::ListTasks, _) => {
+                if let Some(home) = self.home() {
+                    home.not_listed();
+                }
+            }
+            _ => return,
+        }
+        if !self.top().is_searching() {
+            self.give_up_rows();
+        }
     }
 }
 
@@ -77,6 +98,7 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
         }
         Change::WriteAnyway(_)
         | Change::Act { .. }
+        | Change::ActInWords { .. }
         | Change::Stop { .. }
         | Change::ChooseModel { .. }
         | Change::GiveKey { .. }

@@ -2,11 +2,14 @@
 //! is for it: pressed twice, a key asks for nothing twice, and what comes late opens over nothing that they began since.
 //! Esc gives it up.
 //!
+//! In the same way a key that acts on a row of a list waits for what a search finds that is under way: it was pressed for
+//! that, and not for what the list had before.
+//!
 //! A question whether something may be done is answered by no key that was pressed before it was there.
 
 use std::sync::Arc;
 
-use crossterm::event::KeyCode;
+use crossterm::event::{KeyCode, KeyEvent};
 
 use super::Interface;
 use crate::core::id::RunId;
@@ -44,14 +47,35 @@ pub(super) enum Place {
     Result(u32),
 }
 
-/// What is to take the screen.
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaits {
+    /// What was asked for with that ticket: it takes the screen.
+    Screen(Ticket),
+    /// What a search finds.
+    Rows,
+}
+
+/// What is waited for, with what was typed for it.
 pub(super) struct Awaited {
-    pub(super) ticket: Ticket,
+    what: Awaits,
     /// What was typed since it was asked for.
     ahead: Vec<Message>,
 }
 
 impl Awaited {
+    pub(super) fn is(&self, ticket: Ticket) -> bool {
+        self.what == Awaits::Screen(ticket)
+    }
+
+    /// What is said while it is waited for.
+    pub(super) fn says(&self) -> &'static str {
+        match self.what {
+            Awaits::Screen(_) => " Opening…  Esc cancels",
+            Awaits::Rows => " Searching…  Esc cancels",
+        }
+    }
+
     /// Whether the person has typed something for it: then they see that it is not there yet.
     pub(super) fn is_typed_ahead_of(&self) -> bool {
         !self.ahead.is_empty()
@@ -62,7 +86,7 @@ impl Interface {
     /// Asks for something that takes the screen.
     pub(super) fn open(&mut self, opening: Opening, out: &mut Vec<Order>) {
         self.ticket.0 += 1;
-        self.awaited = Some(Awaited { ticket: self.ticket, ahead: Vec::new() });
+        self.awaited = Some(Awaited { what: Awaits::Screen(self.ticket), ahead: Vec::new() });
         out.push(Order::Backend(Request::Open(self.ticket, opening)));
     }
 
@@ -88,9 +112,28 @@ impl Interface {
         (Vec::new(), true)
     }
 
+    /// Keeps a key until what a search finds is there.
+    pub(super) fn keep_for_rows(&mut self, key: KeyEvent) {
+        self.awaited = Some(Awaited { what: Awaits::Rows, ahead: vec![Message::Key(key)] });
+    }
+
+    /// What a search finds is there, or will not come: what was typed for it is taken as if it were typed now.
+    pub(super) fn release(&mut self) {
+        let searching = self.top().is_searching();
+        let ready = |awaited: &mut Awaited| awaited.what == Awaits::Rows && !searching;
+        if let Some(awaited) = self.awaited.take_if(ready) {
+            self.ahead.extend(awaited.ahead);
+        }
+    }
+
+    /// What was typed for what a search finds is for nothing.
+    pub(super) fn give_up_rows(&mut self) {
+        self.awaited.take_if(|awaited| awaited.what == Awaits::Rows);
+    }
+
     /// What was asked for is ready.
     pub(super) fn ready(&mut self, ticket: Ticket, ready: Ready) -> (Vec<Effect>, bool) {
-        let Some(awaited) = self.awaited.take_if(|awaited| awaited.ticket == ticket) else {
+        let Some(awaited) = self.awaited.take_if(|awaited| awaited.is(ticket)) else {
             // It was given up: a run that was started is among the open ones.
             return (vec![Effect::Errand(Errand::ListRuns)], false);
         };
@@ -168,7 +211,7 @@ impl Interface {
 /// Asks whether a model may be used that was only found.
 fn consent(choice: &ModelChoice, then: Opening) -> Confirm {
     let ModelChoice { model, why, .. } = choice;
-    let provider = model.split('/').next().unwrap_or(model).to_owned();
+    let provider = choice.provider().to_owned();
     let lines = vec![
         format!("{model} would answer, because {why}."),
         "It was found, not configured. What you give and what it answers goes there.".to_owned(),

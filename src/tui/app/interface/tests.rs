@@ -1,5 +1,6 @@
 //! The whole interface, without a terminal: every screen and layer in worlds of its own, looked at and pressed.
 
+mod ahead;
 mod as_written;
 mod drafts;
 mod keys;
@@ -360,7 +361,9 @@ fn history() -> Interface {
 /// The preview of the history, in the middle of what it shows.
 fn preview_of_the_history() -> Interface {
     let mut interface = history();
-    press(&mut interface, &["l"]);
+    let orders = tell(&mut interface, Message::Key(key("l")));
+    ahead::found(&mut interface, &orders, rows(60));
+    look(&mut interface);
     let selected = interface.top().listed().unwrap().run;
     let mut shown = done().run;
     shown.id = selected;

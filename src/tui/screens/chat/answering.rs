@@ -5,9 +5,8 @@ use chrono::{DateTime, Utc};
 
 use super::ChatScreen;
 use crate::core::call::{Attempt, AttemptStatus, Call};
-use crate::core::text::Untrusted;
 use crate::core::work::Work;
-use crate::tui::screens::model_of;
+use crate::tui::screens::{model_of, named_model};
 use crate::tui::text::clock;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::header::Fact;
@@ -48,6 +47,11 @@ impl ChatScreen {
         millis.map_or_else(|| "answering…".to_owned(), |millis| format!("answering… {}", clock(millis)))
     }
 
+    /// The model that is asked for the answer that is under way, where this process asks it.
+    pub(super) fn asked_model(&self) -> Option<&str> {
+        self.asks.as_deref().filter(|_| self.live.is_some())
+    }
+
     /// The model for the header: the one that is asked just now, else the one that answered last.
     pub(super) fn model(&self, theme: &Theme) -> Option<Fact> {
         if let Some(attempt) = self.under_way() {
@@ -55,10 +59,8 @@ impl ChatScreen {
                 Some(Work::Prompt(prompt)) => prompt.models.first(),
                 _ => None,
             };
-            let full = Untrusted::from(named.or(self.default_model.as_ref())?.as_str()).line().into_owned();
-            let style = if full.starts_with("demo") { theme.waiting } else { theme.muted };
-            let short = full.rsplit('/').next().unwrap_or(&full).to_owned();
-            return Some(Fact::new(full, style, 1).or(short, 3));
+            let named = named.or(self.default_model.as_ref()).map(String::as_str);
+            return self.asked_model().or(named).map(|model| named_model(model, theme));
         }
         let mut attempts = self.run.calls.values().rev().flat_map(|call| call.attempts.iter().rev());
         attempts.find_map(|attempt| model_of(&attempt.measured, theme))

@@ -1,16 +1,16 @@
 //! The document of a conversation: its versions, read, searched, compared, edited, taken and written first by the person.
 
 use super::notice::{self, About};
-use super::{ChatScreen, Focus};
+use super::{ChatScreen, Focus, STILL};
 use crate::core::decide::{Decision, DecisionKind};
 use crate::core::document::{Document as Written, DocumentVersion, RESULT};
 use crate::tui::documents::{self, EditedDocument, says_found, unsaved_edits};
 use crate::tui::drafts;
 use crate::tui::effect::{Change, Effect};
-use crate::tui::layers::{Above, Ask, Kind, Then};
-use crate::tui::screens::run::layer::Compare;
+use crate::tui::layers::{Above, Ask, Compared, Kind, Then};
 use crate::tui::screens::run::pages;
 use crate::tui::shown::{ContentId, Page, Subject};
+use crate::tui::versions::Compare;
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::find::Find;
 use crate::tui::widgets::scroll::Scroll;
@@ -108,7 +108,7 @@ impl ChatScreen {
     pub(super) fn compare(&self) -> Vec<Effect> {
         let Some((written, (_, shown))) = self.written().zip(self.shown()) else { return Vec::new() };
         let compare = Compare::of_document(written, self.page().filter(|_| self.is_earlier()));
-        let compared = compare.map(|compare| compare.over_the_screen(&shown.title.line()));
+        let compared = compare.map(|compare| Compared::of_versions(compare, &shown.title.line()));
         compared.map(|compared| Above::effect(Kind::Compare(compared))).into_iter().collect()
     }
 
@@ -139,7 +139,7 @@ impl ChatScreen {
             Some((_, shown)) => shown.body.data().to_owned(),
             None if !self.may_be_written() => return,
             None if self.run.under_way() > 0 => {
-                self.note = Some("still answering: Esc in the conversation stops it".to_owned());
+                self.note = Some(STILL.to_owned());
                 return;
             }
             None => notice::begun(&self.run).map(|begun| begun.data().to_owned()).unwrap_or_default(),

@@ -29,7 +29,7 @@ use crate::tui::drafts::Unsaved;
 use crate::tui::effect::{Change, Effect, Go, Opening, Purpose, Terminal};
 use crate::tui::failure_panel;
 use crate::tui::layers::ask::{WHAT_BUDGET, decision};
-use crate::tui::layers::{Above, Ask, Choose, Kind, Then, picks};
+use crate::tui::layers::{Above, Ask, Choose, Kind, OwnWords, Then, picks};
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
 use crate::tui::shown::{Page, ShownGate};
@@ -40,6 +40,9 @@ use crate::tui::widgets::scroll::{By, Scroll};
 use notice::{About, Notice};
 use recall::Recall;
 use transcript::Said;
+
+/// Said to who wants another answer while one comes.
+const STILL: &str = "still answering: Esc in the conversation stops it";
 
 /// Shown until the first words of an answer have come.
 const SILENCE: &str = "waiting for the first words…";
@@ -70,6 +73,8 @@ pub struct ChatScreen {
     said: Vec<Said>,
     /// What is being said: the call, the attempt, the text.
     live: Option<(Key, u32, Document)>,
+    /// The model that is asked for it.
+    asks: Option<String>,
     /// What is shown until the first words of that have come.
     silence: Document,
     now: Option<DateTime<Utc>>,
@@ -107,6 +112,7 @@ impl ChatScreen {
             drafts: HashMap::new(),
             said: Vec::new(),
             live: None,
+            asks: None,
             silence: Document::new(&SILENCE.into()),
             now: None,
             default_model: None,
@@ -311,9 +317,11 @@ impl ChatScreen {
     fn delta(&mut self, key: Key, attempt: u32, delta: Delta) {
         if !self.live.as_ref().is_some_and(|(of, number, _)| *of == key && *number == attempt) {
             self.live = Some((key, attempt, Document::default()));
+            self.asks = None;
         }
         let Some((_, _, text)) = &mut self.live else { return };
         match delta {
+            Delta::Asks(model) => self.asks = Some(model),
             Delta::Text(more) => text.push(&more),
             Delta::Restart(_) => *text = Document::default(),
             Delta::Progress(line) => self.note = Some(line.line().into_owned()),
@@ -340,8 +348,10 @@ impl ChatScreen {
     /// Gives a command.
     pub fn give(&mut self, id: Id) -> Vec<Effect> {
         // A version that came since the last frame is read before it is changed, restored or copied.
-        let takes =
-            matches!(id, Id::Edit | Id::Restore | Id::Copy | Id::Compare | Id::WriteFile | Id::Change | Id::FollowUp);
+        let takes = matches!(
+            id,
+            Id::Edit | Id::Restore | Id::Copy | Id::Compare | Id::WriteFile | Id::Change | Id::Retry | Id::FollowUp
+        );
         if takes && self.shown_id().is_some_and(|shown| !self.last_frame.shows(&shown)) {
             self.note = Some("the document has changed meanwhile: look again".to_owned());
             return Vec::new();
@@ -375,6 +385,7 @@ impl ChatScreen {
             Id::Restore => return self.restore(),
             Id::Copy => return vec![Effect::Terminal(Terminal::Copy(self.body.raw().block().into_owned()))],
             Id::Change => return self.change(),
+            Id::Retry => return self.write_again(),
             Id::Compare => return self.compare(),
             Id::FollowUp => return vec![Effect::Go(Go::FollowUp)],
             Id::External => {
@@ -420,7 +431,7 @@ impl ChatScreen {
             return vec![Effect::Open(Opening::RunWith { task, text, from: self.run.id })];
         }
         if self.run.under_way() > 0 {
-            self.note = Some("still answering: Esc stops it; your text is kept".to_owned());
+            self.note = Some(format!("{STILL}; your text is kept"));
             return Vec::new();
         }
         self.input = Editor::default();
@@ -468,12 +479,20 @@ impl ChatScreen {
     /// The choice of the task's actions.
     fn change(&mut self) -> Vec<Effect> {
         let entries = self.task.as_deref().map(|task| picks::actions(task, &self.run, RESULT)).unwrap_or_default();
-        let choose = Choose::new("What is to change?", entries);
-        if choose.is_empty() {
-            self.note = Some("this task declares no changes: say what you want in a message".to_owned());
+        if entries.is_empty() {
+            return self.write_again();
+        }
+        let choose = Choose::new("What is to change? Pick it, or type it", entries);
+        vec![Above::effect(Kind::Choose(choose.or_own_words(OwnWords::Say(self.run.id))))]
+    }
+
+    /// Asks what is to be different, for the document to be written again.
+    fn write_again(&mut self) -> Vec<Effect> {
+        if self.run.under_way() > 0 {
+            self.note = Some(STILL.to_owned());
             return Vec::new();
         }
-        vec![Above::effect(Kind::Choose(choose))]
+        vec![Above::effect(Kind::Ask(Ask::new("What should be different?", "", Then::Say(self.run.id))))]
     }
 
     /// Esc: out of the editor with the text kept as a draft; out of the document; stops the stream; back.

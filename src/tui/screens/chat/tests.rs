@@ -447,6 +447,33 @@ fn a_document_is_searched_and_has_the_whole_screen() {
 }
 
 #[test]
+fn an_answer_is_named_with_the_model_that_gave_it() {
+    let reply = |n: u32| json!({"turn": "ask", "text": format!("Answer {n}.")});
+    let mut story = Story::new("ask", "Ask", Kind::Instruct);
+    for (n, model) in [(0, "demo/recorded"), (1, "server/fake-1"), (2, "server/qwen3:8b")] {
+        let key = format!("reply#{n}");
+        story = said(story, "And?").start(&key, 1, None).finish_by(&key, 1, reply(n), model).accept(&key, 1);
+    }
+    let mut screen = open(story);
+    let picture = look(&mut screen, (120, 40));
+    let speaks_above = |answer: &str| {
+        let lines: Vec<&str> = picture.lines().collect();
+        let at = lines.iter().position(|line| line.contains(answer)).unwrap();
+        lines[at - 1].to_owned()
+    };
+    assert!(speaks_above("Answer 0.").contains("demo"), "{picture}");
+    assert!(speaks_above("Answer 1.").contains("fake-1"), "{picture}");
+    assert!(speaks_above("Answer 2.").contains("qwen3:8b"), "{picture}");
+    // While an answer is under way, the model that is asked for it.
+    let story = said(Story { run: screen.run.as_ref().clone() }, "And?").start("reply#3", 1, None);
+    let mut screen = open(story);
+    let (run, key) = (screen.run.id, "reply#3".parse().unwrap());
+    screen.update(Message::Delta { run, key, attempt: 1, delta: Delta::Asks("server/smollm2".into()) });
+    let picture = look(&mut screen, (120, 40));
+    assert!(picture.lines().next().unwrap().contains("server/smollm2"), "{picture}");
+}
+
+#[test]
 fn an_answer_that_is_a_document_and_nothing_else_leaves_a_turn() {
     let story = said(delivered(), "shorter").start("reply#2", 1, None);
     let reply = json!({"turn": "deliver", "title": "", "body": "Friday, ten."});
@@ -455,9 +482,9 @@ fn an_answer_that_is_a_document_and_nothing_else_leaves_a_turn() {
     let story = written(story.accept("reply#2", 1), 3, "Friday, ten.", "model");
     screen.update(Message::Run(Arc::new(story.run)));
     let picture = look(&mut screen, (120, 40));
-    assert!(picture.contains("model · wrote version 3"), "{picture}");
+    assert!(picture.contains("gpt-5-mini · wrote version 3"), "{picture}");
     // One that also says something says both, also when the version came a moment later.
-    assert!(picture.contains("model · wrote version 1") && picture.contains("Here it is."), "{picture}");
+    assert!(picture.contains("gpt-5-mini · wrote version 1") && picture.contains("Here it is."), "{picture}");
     // A version by hand is nobody's answer.
     assert!(!picture.contains("wrote version 2"), "{picture}");
 }

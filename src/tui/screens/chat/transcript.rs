@@ -9,6 +9,7 @@ use crate::core::run::{ChatMessage, Run};
 use crate::tui::asides;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::markdown::Document;
+use crate::tui::screens::speaker;
 use crate::tui::theme::Theme;
 use crate::tui::widgets::scroll::Scroll;
 use crate::tui::widgets::stacked::{self, Shown};
@@ -17,6 +18,8 @@ use crate::tui::widgets::stacked::{self, Shown};
 #[derive(Debug)]
 pub(super) struct Said {
     pub(super) role: Role,
+    /// Who says it.
+    who: String,
     pub(super) text: Document,
     /// What there is to know of it: that it wrote a version of the document, or was stopped.
     remark: Option<String>,
@@ -28,7 +31,11 @@ impl Said {
     pub(super) fn new(run: &Run, message: &ChatMessage) -> Self {
         let attempt = message.reply.as_ref().and_then(|(key, attempt)| run.call(key)?.attempt(*attempt));
         let besides = attempt.and_then(asides::of);
-        Self { role: message.role, text: Document::new(&message.text), remark: message.remark(run), besides }
+        let who = match message.role {
+            Role::User => "you".to_owned(),
+            _ => speaker(attempt.and_then(|attempt| attempt.measured.model.as_deref())),
+        };
+        Self { role: message.role, who, text: Document::new(&message.text), remark: message.remark(run), besides }
     }
 
     /// The version that an answer wrote is there a moment after what it says.
@@ -50,8 +57,8 @@ pub(super) struct Transcript<'a> {
     /// What is shown while it has no words yet.
     pub(super) silence: Option<&'a Document>,
     pub(super) notice: Option<&'a Notice>,
-    /// What the model is called.
-    pub(super) model: &'static str,
+    /// The model that is asked now, or was asked last.
+    pub(super) model: String,
     /// The thoughts are unfolded.
     pub(super) unfolded: bool,
     /// The key that does that.
@@ -91,11 +98,8 @@ impl Transcript<'_> {
         let muted = theme.aside();
         let mut blocks: Vec<Block<'_>> = Vec::with_capacity(self.said.len() + 2);
         for said in self.said {
-            let (who, style) = match said.role {
-                Role::User => ("you", theme.accent),
-                _ => (self.model, theme.muted),
-            };
-            let mut spans = vec![Span::styled(who, style)];
+            let style = if said.role == Role::User { theme.accent } else { theme.muted };
+            let mut spans = vec![Span::styled(said.who.clone(), style)];
             spans.extend(said.remark.iter().map(|remark| Span::styled(format!(" · {remark}"), theme.muted)));
             let mut texts = Vec::with_capacity(2);
             if let Some((short, all)) = &said.besides {
@@ -111,7 +115,7 @@ impl Transcript<'_> {
         }
         let silence = self.silence.map(|silence| (silence, muted));
         if let Some(text) = self.live.map(|live| (live, *theme)).or(silence) {
-            blocks.push(Block { who: Line::styled(self.model, theme.muted), texts: vec![text] });
+            blocks.push(Block { who: Line::styled(self.model.clone(), theme.muted), texts: vec![text] });
         }
         if let Some(notice) = self.notice {
             if !notice.arrived.is_empty() {

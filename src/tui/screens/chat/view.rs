@@ -3,14 +3,15 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::notice::About;
+use super::notice::{self, About};
 use super::transcript::Transcript;
 use super::{ChatScreen, Focus};
+use crate::core::call::{Attempt, Call};
 use crate::core::run::Status;
 use crate::core::text::Untrusted;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands::{self, Id};
-use crate::tui::screens::status_of;
+use crate::tui::screens::{speaker, status_of};
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{dollars, thousands};
 use crate::tui::widgets::find::Find;
@@ -73,6 +74,12 @@ impl ChatScreen {
         header::paint(canvas, area, &Untrusted::from(self.run.title.as_str()).line(), facts);
     }
 
+    /// The attempt at the newest reply that there is one of.
+    fn newest_attempt(&self) -> Option<&Attempt> {
+        let newest = notice::newest(&self.run).and_then(Call::newest);
+        newest.or_else(|| self.run.calls.values().rev().find_map(Call::newest))
+    }
+
     /// The conversation, what is missing, and what is typed.
     fn talk(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = *canvas.theme;
@@ -101,15 +108,13 @@ impl ChatScreen {
     }
 
     fn said(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        // A demo is no model, and is labelled where its text stands.
-        let newest = self.run.calls.values().rev().find_map(|call| call.newest()?.measured.model.as_deref());
-        let demo = newest.is_some_and(|model| model.starts_with("demo"));
+        let newest = self.newest_attempt().and_then(|attempt| attempt.measured.model.as_deref());
         let transcript = Transcript {
             said: &self.said,
             live: self.live.as_ref().map(|(.., text)| text).filter(|text| !text.is_empty()),
             silence: self.is_silent().then_some(&self.silence),
             notice: self.notice.as_ref(),
-            model: if demo { "demo" } else { "model" },
+            model: speaker(newest.or_else(|| self.asked_model())),
             unfolded: self.unfolded,
             key: commands::key_in(Id::Thoughts, &self.situation()),
         };

@@ -39,12 +39,22 @@ pub fn choose(connection: &Connection, role: &str, models: &[String], found: &[F
 #[must_use]
 pub fn other_server(now: DateTime<Utc>) -> FormScreen {
     let connection = Connection { provider: "server".to_owned(), ..Connection::default() };
-    form("Another server", &connection, DEFAULT_ROLE, "", now)
+    // Where it is comes before all else.
+    let fields = fields();
+    let first = fields.iter().position(|field| field.name == "base_url").unwrap_or_default();
+    let mut ordered = vec![fields[first].clone()];
+    ordered.extend(fields.into_iter().enumerate().filter(|(at, _)| *at != first).map(|(_, field)| field));
+    form_of("Another server", &ordered, &connection, DEFAULT_ROLE, "", now)
 }
 
 /// The form for a model, filled with what is known of how it is reached. `problem`: what is wrong with that.
 #[must_use]
 pub fn form(title: &str, connection: &Connection, role: &str, problem: &str, now: DateTime<Utc>) -> FormScreen {
+    form_of(title, &fields(), connection, role, problem, now)
+}
+
+/// What describes how a model is reached.
+fn fields() -> Vec<Field> {
     let field = |name: &str, label: &str, help: &str, required: bool| Field {
         name: name.to_owned(),
         label: label.to_owned(),
@@ -53,13 +63,13 @@ pub fn form(title: &str, connection: &Connection, role: &str, problem: &str, now
         ..Field::default()
     };
     let kinds = KINDS.map(|kind| kind.name().to_owned()).to_vec();
-    let fields = [
+    vec![
         field("model", "The model", "as the server calls it", true),
         Field {
             kind: FieldType::Secret,
-            ..field("key", "Its key", "used until you leave, and written nowhere; or env:NAME", false)
+            ..field("key", "Its key, for this session", "kept in memory until you leave; empty: none", false)
         },
-        field("api_key_env", "The variable with its key", "its name, never the key itself; empty: none", false),
+        field("api_key_env", "Or the variable that has its key", "such as OPENAI_API_KEY; for every session", false),
         field("base_url", "Its address", "with its /v1 for the kind openai; empty: the service's own", false),
         Field {
             kind: FieldType::Choice,
@@ -68,7 +78,17 @@ pub fn form(title: &str, connection: &Connection, role: &str, problem: &str, now
         },
         field("provider", "What shall it be called?", "letters, digits, _ and -", true),
         field("role", "For which role?", "`default` answers wherever a task names none", true),
-    ];
+    ]
+}
+
+fn form_of(
+    title: &str,
+    fields: &[Field],
+    connection: &Connection,
+    role: &str,
+    problem: &str,
+    now: DateTime<Utc>,
+) -> FormScreen {
     let mut given = json!({
         "kind": connection.kind.name(),
         "provider": connection.provider,
@@ -87,7 +107,7 @@ pub fn form(title: &str, connection: &Connection, role: &str, problem: &str, now
     let what = "It is asked for one token; when it answers, the config is changed.";
     let intro = if problem.is_empty() { what.to_owned() } else { format!("{problem}\n\n{what}") };
     let purpose = For::Connect(connection.provider.clone());
-    FormScreen::new(title, Untrusted::new(intro), &fields, purpose, &given, now)
+    FormScreen::new(title, Untrusted::new(intro), fields, purpose, &given, now)
 }
 
 /// What the form describes. `key`: the key that was typed.

@@ -174,6 +174,8 @@ fn another_server_is_described_in_a_form_that_stays_while_it_is_tried() {
     let (picture, info) = frame((80, 24), Depth::None, |canvas, area| form.view(canvas, area));
     form.set_last_frame(info);
     insta::assert_snapshot!(picture);
+    form.update(Message::Paste("http://box:8080/v1".into()));
+    form.update(Message::Key(key("Tab")));
     form.update(Message::Paste("m".into()));
     let effects = form.update(Message::Key(key("^s"))).0;
     let [Effect::Go(Go::Try(trial))] = effects.as_slice() else { panic!("the form went away: {effects:?}") };

@@ -3,7 +3,8 @@
 //!
 //! The screen asks for a page of rows with [`Errand::Search`] and for the next one when the selection comes near the
 //! end of what it has; an answer counts only if it names the newest question. Until that answer is there, the rows of
-//! the last one stay on screen. So 100,000 runs cost what is looked at.
+//! the last one stay on screen. So 100,000 runs cost what is looked at. A key that acts on a run waits for what the typed
+//! search finds ([`HistoryScreen::waits`]): it never acts on the rows of an earlier one.
 
 mod chips;
 mod reading;
@@ -19,14 +20,15 @@ use ratatui::layout::Position;
 use self::chips::Chips;
 use crate::core::id::RunId;
 use crate::core::ports::{HistoryQuery, RunRow};
+use crate::core::run::Status;
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Effect, Errand, Go, Opening, Terminal};
 use crate::tui::layers::{Above, Kind, picks};
 use crate::tui::looks::{self, Looks};
 use crate::tui::message::Message;
-use crate::tui::screens::passes;
 use crate::tui::screens::preview::Preview;
+use crate::tui::screens::{is_about_rows, passes};
 use crate::tui::shown::{ContentId, Subject};
 use crate::tui::situation::{Layer, Screen, Selected, Situation};
 use crate::tui::widgets::find::Find;
@@ -71,6 +73,12 @@ pub struct HistoryScreen {
     asked: Option<usize>,
     /// The open question is the last one again.
     again: bool,
+    /// The rows are of an earlier search than the one that the person has typed or filtered by.
+    searching: bool,
+    /// Runs have changed since the open question was asked.
+    behind: bool,
+    /// A run that was brought back, or is as it was before: it is selected once it is there.
+    restored: Option<RunId>,
     /// The last page was full: there may be more.
     more: bool,
     runs: Vec<RunRow>,
@@ -107,6 +115,9 @@ impl HistoryScreen {
             ticket: 0,
             asked: None,
             again: false,
+            searching: false,
+            behind: false,
+            restored: None,
             more: false,
             runs: Vec::new(),
             rows: Vec::new(),
@@ -133,6 +144,25 @@ impl HistoryScreen {
         self.ask()
     }
 
+    /// Whether what the typed search finds is not there yet.
+    #[must_use]
+    pub fn is_searching(&self) -> bool {
+        self.searching
+    }
+
+    /// Whether a command has to wait for what the typed search finds, because it is about a run of the list.
+    #[must_use]
+    pub fn waits(&self, id: Id) -> bool {
+        self.searching && self.focus != Focus::Filters && is_about_rows(id)
+    }
+
+    /// A search came to nothing: what is listed is all there is.
+    pub fn not_found(&mut self, ticket: u64) {
+        if ticket == self.ticket {
+            (self.asked, self.again, self.searching, self.behind) = (None, false, false, false);
+        }
+    }
+
     /// What the last frame showed.
     pub fn set_last_frame(&mut self, frame: FrameInfo) {
         self.last_frame = frame;
@@ -157,10 +187,10 @@ impl HistoryScreen {
         self.runs.iter().find(|run| id_of(run) == *seen)
     }
 
-    /// Whether time alone changes what is listed: a deadline may pass.
+    /// Whether a run is listed that goes on by itself.
     #[must_use]
-    pub fn ticks(&self) -> bool {
-        self.runs.iter().any(|run| run.due.is_some_and(|due| !due.has_passed(self.now)))
+    pub fn is_live(&self) -> bool {
+        self.runs.iter().any(|run| run.status == Status::Running)
     }
 
     /// The run that commands about a run as a whole are for.
@@ -172,7 +202,8 @@ impl HistoryScreen {
     /// The situation that a key meets.
     #[must_use]
     pub fn situation(&self) -> Situation {
-        let run = self.selected().is_some();
+        // What is searched for may be found: a key for it is no text, and waits.
+        let run = self.searching || self.selected().is_some();
         Situation {
             screen: Screen::History,
             layer: match self.focus {
@@ -210,26 +241,33 @@ impl HistoryScreen {
                 }
                 self.focus = Focus::Search;
                 self.search.paste(&text);
-                (vec![self.ask()], true)
+                (vec![self.find()], true)
             }
             Message::Mouse(mouse) => self.mouse(mouse),
             Message::Rows { ticket, offset, rows } if ticket == self.ticket => {
                 self.fill(offset, rows);
-                (self.ask_more(), true)
+                let asks = if std::mem::take(&mut self.behind) { vec![self.ask_as_many()] } else { self.ask_more() };
+                (asks, true)
             }
             Message::RunsChanged(change) => {
+                self.restored = change.restored.then_some(change.run);
                 self.note = Some(self.looks.changed(&change));
                 (vec![self.ask_as_many()], true)
             }
+            // What is being asked for may have been read before: it is not given up, so that a search that takes long is
+            // answered at last.
+            Message::HistoryChanged if self.asked.is_some() => {
+                self.behind = true;
+                (Vec::new(), false)
+            }
+            Message::HistoryChanged => (vec![self.ask_as_many()], false),
             Message::Glances(glances) => {
                 self.looks.take(glances);
                 (Vec::new(), true)
             }
             Message::Preview(run) => {
                 if self.selected().is_some_and(|selected| selected.run == run.id) {
-                    self.preview = Some(Preview::of(&run));
-                    self.forget_matches();
-                    self.show_match();
+                    self.take_preview(Preview::of(&run));
                 }
                 (Vec::new(), true)
             }
@@ -260,7 +298,7 @@ impl HistoryScreen {
         if self.focus != Focus::Preview && self.search.key(key) {
             self.focus = Focus::Search;
         }
-        if self.search.value() == before { Vec::new() } else { vec![self.ask()] }
+        if self.search.value() == before { Vec::new() } else { vec![self.find()] }
     }
 
     /// Gives a command.
@@ -282,7 +320,10 @@ impl HistoryScreen {
                 let run = run.cloned();
                 return looks::archive(run.as_ref(), &mut self.note);
             }
-            Id::UndoLast => return self.looks.undo(&mut self.note),
+            Id::UndoLast => {
+                let run = run.cloned();
+                return self.looks.undo(run.as_ref(), &mut self.note);
+            }
             Id::Actions => {
                 return run.map(|run| Above::effect(Kind::Choose(picks::of_run(run)))).into_iter().collect();
             }
@@ -297,7 +338,7 @@ impl HistoryScreen {
             Id::PageDown => return self.step(self.page()),
             Id::Back if !self.search.is_empty() => {
                 self.search = LineInput::default();
-                return vec![self.ask()];
+                return vec![self.find()];
             }
             Id::Back => return vec![Effect::Go(Go::Back)],
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
@@ -317,11 +358,11 @@ impl HistoryScreen {
             Id::Focus => self.focus = Focus::Preview,
             Id::Up | Id::Down => {
                 self.chips.turn(if id == Id::Up { -1 } else { 1 });
-                return vec![self.ask()];
+                return vec![self.find()];
             }
             Id::Clear => {
                 self.chips.clear();
-                return vec![self.ask()];
+                return vec![self.find()];
             }
             Id::Suspend => return vec![Effect::Terminal(Terminal::Suspend)],
             _ => {}
@@ -340,7 +381,7 @@ impl HistoryScreen {
             (MouseEventKind::Down(_), Some(Hit::Chip(at))) => {
                 (self.focus, self.chips.at) = (Focus::Filters, at);
                 self.chips.turn(1);
-                return (vec![self.ask()], true);
+                return (vec![self.find()], true);
             }
             (MouseEventKind::Down(_), Some(Hit::Row(at))) if matches!(self.rows.get(at), Some(HistoryRow::Run(_))) => {
                 // A click selects; a click on what is selected opens it.
@@ -364,6 +405,12 @@ impl HistoryScreen {
         self.chips.query(self.search.value().trim().to_owned(), self.now, self.zone)
     }
 
+    /// Asks for what the person looks for from now on.
+    fn find(&mut self) -> Effect {
+        self.searching = true;
+        self.ask()
+    }
+
     /// Asks for the first page of what is looked for now.
     fn ask(&mut self) -> Effect {
         self.again = false;
@@ -373,7 +420,7 @@ impl HistoryScreen {
 
     /// Asks again for all that is there, so that the selection keeps its place.
     pub fn ask_as_many(&mut self) -> Effect {
-        self.again = true;
+        self.again = !self.searching;
         self.question(HistoryQuery { limit: self.runs.len().max(PAGE), ..self.query() })
     }
 
@@ -402,20 +449,24 @@ impl HistoryScreen {
             self.divide(from);
             return;
         }
+        // Who typed the search has gone to what it finds, as with a key.
+        self.steered |= std::mem::take(&mut self.searching);
         let (before, again) = (self.selected().map(|run| run.run), std::mem::take(&mut self.again));
         self.runs = rows;
         self.rows.clear();
         self.divide(0);
-        let same = self.rows.iter().position(|row| match row {
-            HistoryRow::Run(at) => Some(self.runs[*at].run) == before,
-            HistoryRow::Day(_) => false,
-        });
+        let restored = self.restored.take().and_then(|run| self.row_of(run));
+        let same = restored.or_else(|| self.row_of(before?));
         // What is typed may find the selected run again, but what is wanted is the newest that matches. The same question
         // asked again, because a run was renamed, leaves the selection on its run.
         let searches = !self.search.is_empty() || !self.chips.are_open();
         let at = same.filter(|_| again || !searches || self.list.selected > 1);
         let near = self.list.selected.min(self.rows.len().saturating_sub(1));
         self.select(at.unwrap_or(if again { near.max(1) } else { 1 }));
+    }
+
+    fn row_of(&self, run: RunId) -> Option<usize> {
+        self.rows.iter().position(|row| matches!(row, HistoryRow::Run(at) if self.runs[*at].run == run))
     }
 
     /// Makes the rows of the runs from `from` on, a heading before each day.

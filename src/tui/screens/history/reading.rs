@@ -3,7 +3,7 @@
 use super::{Focus, HistoryScreen};
 use crate::tui::commands::Id;
 use crate::tui::effect::{Effect, Go, Terminal};
-use crate::tui::layers::{Above, Kind, picks};
+use crate::tui::layers::{Above, Compared, Kind, picks};
 use crate::tui::screens::preview::Preview;
 use crate::tui::screens::run::pages;
 use crate::tui::theme::{Depth, Ground, Theme};
@@ -55,6 +55,17 @@ impl HistoryScreen {
         Vec::new()
     }
 
+    /// What the selected run has to show now. Who is reading it goes on where they are.
+    pub(super) fn take_preview(&mut self, mut preview: Preview) {
+        let continues = self.preview.as_ref().is_some_and(|read| preview.continues(read));
+        self.preview = Some(preview);
+        self.forget_matches();
+        if !continues {
+            self.scroll = Scroll::at_start();
+            self.show_match();
+        }
+    }
+
     /// The preview, if it is what was on screen.
     fn seen(&self) -> Option<&Preview> {
         self.preview.as_ref().filter(|preview| self.last_frame.content == Some(preview.id()))
@@ -63,7 +74,7 @@ impl HistoryScreen {
     fn compare(&mut self) -> Vec<Effect> {
         let Some(seen) = self.seen() else { return Vec::new() };
         let title = self.target().map(|run| run.title.clone()).unwrap_or_default();
-        let compared = seen.compare().map(|compare| compare.over_the_screen(&title));
+        let compared = seen.compare().map(|compare| Compared::of_versions(compare, &title));
         if compared.is_none() {
             self.note = Some("there is no other version to compare it with".to_owned());
         }
@@ -104,6 +115,10 @@ impl HistoryScreen {
 
     /// Scrolls the preview so that the match that is looked at is at the top.
     pub(super) fn show_match(&mut self) {
+        // A text is laid out once more only where it is searched.
+        if self.marked_matches().is_empty() {
+            return;
+        }
         self.lay_out();
         let line = self.preview.as_ref().and_then(|preview| self.marked_matches().line(preview.document()));
         if let Some(line) = line {

@@ -61,7 +61,7 @@ fn press(screen: &mut HistoryScreen, keys: &[&str]) -> Vec<Effect> {
 }
 
 fn changed(said: &str, undo: Option<u64>) -> RunChange {
-    RunChange { run: rows()[0].run, said: said.to_owned(), undo, gone: undo.is_none() }
+    RunChange { run: rows()[0].run, said: said.to_owned(), undo, gone: undo.is_none(), restored: false }
 }
 
 fn searched(effects: &[Effect]) -> Vec<&HistoryQuery> {
@@ -281,6 +281,86 @@ fn a_run_is_archived_with_one_key_and_deleted_only_from_its_actions() {
     assert!(picture.contains("Delete it") && picture.contains("Archive it"), "{picture}");
 }
 
+#[test]
+fn changes_are_taken_back_in_order_and_then_what_was_decided_in_the_selected_run() {
+    let mut screen = history();
+    let run = rows()[0].run;
+    for seq in [5, 6] {
+        screen.update(Message::RunsChanged(changed("changed", Some(seq))));
+    }
+    let back = |screen: &mut HistoryScreen| press(screen, &["Alt-u"]);
+    assert_eq!(back(&mut screen), [Effect::Change(Change::Undo { run, seq: 6 })]);
+    assert_eq!(back(&mut screen), [Effect::Change(Change::Undo { run, seq: 5 })]);
+    press(&mut screen, &["Down"]);
+    assert_eq!(back(&mut screen), [Effect::Open(Opening::TakeBack(rows()[1].run))]);
+    // What is gone cannot be taken back.
+    screen.update(Message::RunsChanged(changed("changed", Some(7))));
+    screen.update(Message::RunsChanged(changed("deleted", None)));
+    assert_eq!(back(&mut screen), [Effect::Open(Opening::TakeBack(rows()[1].run))]);
+}
+
+#[test]
+fn a_run_that_was_brought_back_is_selected() {
+    let mut screen = history();
+    let ask = screen.update(Message::RunsChanged(changed("archived", Some(9)))).0.remove(0);
+    answer(&mut screen, &ask, rows()[1..].to_vec());
+    assert_eq!(screen.selected().map(|run| run.run), Some(rows()[1].run));
+    let restored = RunChange { restored: true, gone: false, ..changed("taken back", None) };
+    let ask = screen.update(Message::RunsChanged(restored)).0.remove(0);
+    answer(&mut screen, &ask, rows());
+    assert_eq!(screen.selected().map(|run| run.run), Some(rows()[0].run));
+}
+
+#[test]
+fn what_others_change_shows_and_neither_the_selection_nor_the_search_is_lost() {
+    let mut screen = history();
+    let asked = press(&mut screen, &["p", "Down"]);
+    answer(&mut screen, asked.last().unwrap(), rows());
+    press(&mut screen, &["Down"]);
+    let before = screen.selected().unwrap().run;
+    let ask = screen.update(Message::HistoryChanged).0.remove(0);
+    let mut found = rows();
+    found[2].title = "renamed elsewhere".into();
+    found.rotate_left(1);
+    found.truncate(3);
+    answer(&mut screen, &ask, found);
+    assert_eq!(screen.selected().unwrap().run, before);
+    assert_eq!(searched(&[ask])[0].text, "p");
+    let picture = look(&mut screen, (80, 24));
+    assert!(picture.contains("renamed elsewhere") && picture.contains("› p"), "{picture}");
+    assert!(!picture.contains("the sea"), "what was archived elsewhere is gone: {picture}");
+}
+
+#[test]
+fn a_search_that_takes_long_is_not_asked_for_again_and_again() {
+    let mut screen = history();
+    let asked = press(&mut screen, &["p"]);
+    for _ in 0..3 {
+        assert_eq!(screen.update(Message::HistoryChanged).0, []);
+    }
+    let again = answer(&mut screen, &asked[0], rows());
+    assert_eq!(searched(&again).len(), 1, "what has changed since is looked at once: {again:?}");
+    assert_eq!(searched(&again)[0].text, "p");
+    assert_eq!(searched(&answer(&mut screen, &again[0], rows())).len(), 0);
+}
+
+#[test]
+fn a_run_that_goes_on_is_read_on_where_one_is() {
+    let mut screen = history();
+    screen.update(a_long_result(&rows()[0]));
+    press(&mut screen, &["Tab", "Tab", "PgDn"]);
+    let before = look(&mut screen, (80, 24));
+    assert!(!before.contains("Line 1."));
+    screen.update(a_long_result(&rows()[0]));
+    assert_eq!(look(&mut screen, (80, 24)), before);
+    // A version that is read stays, too.
+    let mut screen = history();
+    screen.update(an_edited_result(&rows()[0]));
+    press(&mut screen, &["Tab", "Tab", "Left"]);
+    screen.update(an_edited_result(&rows()[0]));
+    assert!(look(&mut screen, (80, 24)).contains("The model's lamps"));
+}
+
 /// A result of which the person wrote a second version.
 fn an_edited_result(row: &RunRow) -> Message {
     an_edit_of_a_result(row, "My own lamps")
@@ -360,11 +440,9 @@ fn a_run_that_has_to_be_decided_in_time_says_until_when_and_that_the_time_is_up(
     use crate::core::step::OnTimeout;
     let (mut screen, ask) =
         HistoryScreen::new(vec!["poem".into()], Path::new("/home/ana"), at(400), FixedOffset::east_opt(3_600).unwrap());
-    assert!(!screen.ticks(), "nothing wakes it");
     let mut rows = rows();
     rows[0].due = Some(Due { at: at(3_600), then: OnTimeout::Fail });
     answer(&mut screen, &ask, rows);
-    assert!(screen.ticks());
     let picture = look(&mut screen, (80, 24));
     let listed = |picture: &str, says: &str| picture.lines().any(|line| line.contains("poem") && line.contains(says));
     assert!(listed(&picture, "by 13:06"), "{picture}");
@@ -374,5 +452,4 @@ fn a_run_that_has_to_be_decided_in_time_says_until_when_and_that_the_time_is_up(
     assert!(screen.update(Message::Tick(at(3_600))).1);
     let picture = look(&mut screen, (80, 24));
     assert!(listed(&picture, "overdue") && picture.contains("deadline passed: will fail"), "{picture}");
-    assert!(!screen.ticks(), "nothing changes any more");
 }

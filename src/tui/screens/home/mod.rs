@@ -28,8 +28,8 @@ use crate::tui::layers::{Above, Kind as Layered, picks};
 use crate::tui::looks::{self, Looks};
 use crate::tui::markdown::Document;
 use crate::tui::message::{Definition, Message};
-use crate::tui::screens::passes;
 use crate::tui::screens::preview::Preview;
+use crate::tui::screens::{is_about_rows, passes};
 use crate::tui::shown::{ContentId, Subject};
 use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::widgets::line::LineInput;
@@ -81,6 +81,13 @@ enum HomeRow {
     Ask,
 }
 
+/// Which lists have come since the program began.
+#[derive(Clone, Copy, Debug, Default)]
+struct Listed {
+    runs: bool,
+    tasks: bool,
+}
+
 /// The model.
 #[derive(Debug)]
 pub struct HomeScreen {
@@ -88,6 +95,8 @@ pub struct HomeScreen {
     results: Vec<RunRow>,
     looks: Looks,
     tasks: Vec<TaskRow>,
+    /// The runs and the tasks have been listed, or cannot be.
+    listed: Listed,
     model: Option<ModelChoice>,
     search: LineInput,
     rows: Vec<HomeRow>,
@@ -102,6 +111,8 @@ pub struct HomeScreen {
     note: Option<String>,
     /// The definition that is in the editor.
     edits: Option<Definition>,
+    /// A run that was brought back, or is as it was before: it is selected once it is listed.
+    restored: Option<RunId>,
     /// The person pressed a key here: from then on the selection stays on what it is on.
     touched: bool,
     /// The person moved the selection, or searched, since the last frame.
@@ -118,6 +129,7 @@ impl HomeScreen {
             results: Vec::new(),
             looks: Looks::default(),
             tasks: Vec::new(),
+            listed: Listed::default(),
             model: None,
             search: LineInput::default(),
             rows: Vec::new(),
@@ -129,6 +141,7 @@ impl HomeScreen {
             now,
             note: None,
             edits: None,
+            restored: None,
             touched: false,
             steered: false,
             last_frame: FrameInfo::default(),
@@ -140,21 +153,53 @@ impl HomeScreen {
     /// Takes the open runs and the results. The selection stays on what it was on. Gives what is to be asked for.
     pub fn fill_runs(&mut self, runs: Vec<RunRow>, now: DateTime<Utc>) -> Vec<Effect> {
         let (open, results) = listing::on_the_desk(runs);
-        self.refill(|home| (home.runs, home.results, home.now) = (open, results, now));
+        self.refill(|home| {
+            home.listed.runs = true;
+            (home.runs, home.results, home.now) = (open, results, now);
+        });
+        let restored = self.restored.take();
+        let is_restored = |row: &HomeRow| restored.is_some() && self.run_of(*row).map(|run| run.run) == restored;
+        if let Some(at) = self.rows.iter().position(is_restored) {
+            self.list.select(at, self.rows.len(), self.last_frame.list);
+            self.show();
+        }
         self.asks()
     }
 
     /// Takes the tasks, the most recently used first. The selection stays on what it was on.
     pub fn fill_tasks(&mut self, tasks: Vec<TaskRow>, now: DateTime<Utc>) {
-        self.refill(|home| (home.tasks, home.now) = (tasks, now));
+        self.refill(|home| {
+            home.listed.tasks = true;
+            (home.tasks, home.now) = (tasks, now);
+        });
+    }
+
+    /// Runs or tasks cannot be listed.
+    pub fn not_listed(&mut self) {
+        self.listed = Listed { runs: true, tasks: true };
+    }
+
+    /// Whether something is searched for among rows that are not all there yet.
+    #[must_use]
+    pub fn is_searching(&self) -> bool {
+        !self.search.is_empty() && !(self.listed.runs && self.listed.tasks)
+    }
+
+    /// Whether a command has to wait for the rows that are searched, because it is about one of them.
+    #[must_use]
+    pub fn waits(&self, id: Id) -> bool {
+        self.is_searching() && is_about_rows(id)
     }
 
     fn refill(&mut self, fill: impl FnOnce(&mut Self)) {
-        let stays = self.moved && self.touched;
+        // What was typed before there was anything to be found is searched now, and has gone to the first that it finds.
+        let searched = self.is_searching();
+        let stays = self.moved && self.touched && !searched;
         let (before, row) = (self.selected().and_then(|row| self.id_of(row)), self.list.selected);
         let scroll = self.scroll;
         fill(self);
         self.refresh();
+        self.steered |= searched;
         if !stays || before.is_none() {
             return;
         }
@@ -238,7 +283,7 @@ impl HomeScreen {
     pub fn situation(&self) -> Situation {
         let others = self.runs.iter().any(|run| run.waiting > 0);
         let run = self.selected().is_some_and(|row| self.run_of(row).is_some());
-        let output = run || matches!(self.selected(), Some(HomeRow::Task(_)));
+        let output = run || self.is_searching() || matches!(self.selected(), Some(HomeRow::Task(_)));
         let selected = if run { Selected::Listed } else { Selected::None };
         Situation { screen: Screen::Home, selected, others, output, ..Situation::default() }
     }
@@ -291,6 +336,7 @@ impl HomeScreen {
                 (Vec::new(), true)
             }
             Message::RunsChanged(change) => {
+                self.restored = change.restored.then_some(change.run);
                 self.note = Some(self.looks.changed(&change));
                 (Vec::new(), true)
             }
@@ -356,7 +402,7 @@ impl HomeScreen {
             }
             Id::Actions => return self.actions().into_iter().collect(),
             Id::Archive => return looks::archive(self.listed().as_ref(), &mut self.note),
-            Id::UndoLast => return self.looks.undo(&mut self.note),
+            Id::UndoLast => return self.looks.undo(self.listed().as_ref(), &mut self.note),
             Id::EditDefinition => {
                 if let Some(HomeRow::Task(at)) = self.target() {
                     return vec![picks::edit_definition(&self.tasks[at])];

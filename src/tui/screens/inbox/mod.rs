@@ -16,7 +16,7 @@ use ratatui::layout::Position;
 
 use super::form::FormScreen;
 use super::run::content::{Body, Content};
-use super::run::layer::{Compare, prompt};
+use super::run::layer::prompt;
 use super::run::{pages, rows};
 use crate::core::call::Call;
 use crate::core::decide::DecisionKind;
@@ -31,10 +31,11 @@ use crate::core::title::item_title;
 use crate::tui::canvas::{FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::effect::{Change, Effect, Go, Request, Terminal};
-use crate::tui::layers::{Above, Kind, Reading};
+use crate::tui::layers::{Above, Compared, Kind, Reading};
 use crate::tui::message::Message;
 use crate::tui::shown::{Page, ShownGate};
 use crate::tui::situation::{Layer, Screen, Selected, Situation};
+use crate::tui::versions::Compare;
 use crate::tui::widgets::find::Find;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::scroll::{By, Scroll};
@@ -333,7 +334,7 @@ impl InboxScreen {
             (Id::Compare, call, document) => {
                 let of_call = call.and_then(|call| Compare::of(call, shown, pages::current(call, self.open_gate())));
                 let compare = of_call.or_else(|| Compare::of_document(document?, shown));
-                let compared = compare.map(|compare| compare.over_the_screen(&title));
+                let compared = compare.map(|compare| Compared::of_versions(compare, &title));
                 compared.map(|compared| Above::effect(Kind::Compare(compared))).into_iter().collect()
             }
             _ => match &self.content.body {

@@ -20,7 +20,7 @@ use crate::tui::text::{fit, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::find::Find;
 use crate::tui::widgets::header::Fact;
-use crate::tui::widgets::{footer, header, stacked};
+use crate::tui::widgets::{footer, header, stacked, strip};
 
 fn talks(run: Option<&Arc<Run>>) -> bool {
     run.is_some_and(|run| run.kind == Kind::Instruct)
@@ -129,7 +129,8 @@ impl InboxScreen {
         let mut inner = Rect { x: pane.x + 1, width: pane.width.saturating_sub(2), ..pane };
         let typing = self.search.as_ref().filter(|find| find.is_typing());
         let (title, lines) = self.below(typing.is_some(), &theme);
-        let room = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(inner.height / 3);
+        let lines = strip::clipped(strip::wrapped(lines, inner.width), usize::from(inner.height / 3), inner.width);
+        let room = u16::try_from(lines.len()).unwrap_or(u16::MAX);
         let mut frame = area;
         if room > 0 {
             let line = inner.bottom() - room - 1;

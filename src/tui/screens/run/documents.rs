@@ -4,7 +4,7 @@
 //! As with a call, the page that is shown without paging is the version that counts or, where the steps give another text
 //! than the one that was edited, the question about that. Any other is *earlier*, and what waits is then not on screen.
 
-use super::layer::{Compare, Over};
+use super::layer::Over;
 use super::pages::Paged;
 use super::rows::RowId;
 use super::{Note, RunScreen};
@@ -13,8 +13,9 @@ use crate::core::gate::{Gate, GateBody};
 use crate::core::run::Run;
 use crate::tui::documents::{EditedDocument, taking};
 use crate::tui::effect::{Change, Effect};
-use crate::tui::layers::{Above, Choose, Kind, picks};
+use crate::tui::layers::{Above, Choose, Kind, OwnWords, picks};
 use crate::tui::shown::Page;
+use crate::tui::versions::Compare;
 use crate::tui::widgets::editor::Editor;
 
 impl RowId {
@@ -109,15 +110,18 @@ impl RunScreen {
         vec![effect]
     }
 
-    /// The choice of what the definition has to be made of the result.
+    /// The choice of what is to be made of the result: what the definition has, or what the person says.
     pub(super) fn change_result(&mut self) -> Vec<Effect> {
         let entries = self.task.as_deref().map(|task| picks::actions(task, &self.run, RESULT)).unwrap_or_default();
-        let choose = Choose::new("What is to change?", entries);
-        if choose.is_empty() {
-            self.note = Some(Note::Failed("this workflow declares no changes: e edits the result".to_owned()));
+        let counts = self.run.documents.get(RESULT).and_then(Document::current).map(|(version, _)| version);
+        let Some(version) = counts else {
+            self.note = Some(Note::Failed("there is no text to change yet".to_owned()));
             return Vec::new();
-        }
-        vec![Above::effect(Kind::Choose(choose))]
+        };
+        let title =
+            if entries.is_empty() { "What is to change? Type it" } else { "What is to change? Pick it, or type it" };
+        let own = OwnWords::Act(self.run.id, RESULT.to_owned(), version);
+        vec![Above::effect(Kind::Choose(Choose::new(title, entries).or_own_words(own)))]
     }
 
     /// Edits a version of the result that was seen elsewhere. False when there is none.

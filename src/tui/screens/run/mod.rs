@@ -12,6 +12,7 @@ mod edit;
 pub(super) mod layer;
 mod marks;
 pub(super) mod pages;
+pub(in crate::tui) mod progress;
 pub(super) mod reopen;
 mod retry;
 pub(in crate::tui) mod rows;
@@ -25,8 +26,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::core::call::{AttemptStatus, Call, CallStatus};
-use crate::core::document::key_of;
+use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
+use crate::core::document::{RESULT, key_of};
 use crate::core::gate::{Answer, GateBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
@@ -47,7 +48,8 @@ use crate::tui::widgets::scroll::Scroll;
 use content::Content;
 use layer::Over;
 use pages::Paged;
-use rows::{OutlineRow, Progress, RowId};
+use progress::Progress;
+use rows::{OutlineRow, RowId};
 
 /// Which pane the arrows move in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +63,8 @@ enum Pane {
 #[derive(Debug, Default)]
 struct PartialOutput {
     attempt: u32,
+    /// The model that is asked.
+    model: Option<String>,
     text: Document,
     progress: Untrusted,
     /// Of a structured output: its fields as far as they have come, and of how much text they were made.
@@ -91,6 +95,8 @@ enum Note {
     Done(String),
     /// A decision was kept, and can be taken back.
     Decided(String),
+    /// This call is being stopped; said until it is.
+    Stopping(Key),
     Failed(String),
 }
 
@@ -281,7 +287,7 @@ impl RunScreen {
             prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
             marked: !self.marked.is_empty(),
             alike: self.apart || self.rows.iter().any(|row| !row.alike.is_empty()),
-            changes: self.task.as_ref().is_some_and(|task| !task.actions.is_empty()),
+            changes: self.run.documents.contains_key(RESULT),
             going: self.run.status == Status::Running,
             others: self.gates_elsewhere() > 0,
             rests: matches!(self.run.status, Status::Paused | Status::Failed),
@@ -338,7 +344,7 @@ impl RunScreen {
     fn refresh(&mut self) {
         let before = self.selected_row().map(|row| row.id.clone());
         let mut rows = rows::rows(&self.run, self.task.as_deref(), &self.folded);
-        self.progress = rows::progress(&rows, self.task.as_deref());
+        self.progress = progress::progress(&self.run, &rows, self.task.as_deref());
         if let Some(filter) = &self.filter {
             let wanted = filter.value().to_lowercase();
             rows.retain(|row| {
@@ -431,6 +437,20 @@ impl RunScreen {
         if self.content.earlier.is_none() {
             self.paged = None;
         }
+    }
+
+    /// The attempt that is shown: the one that the person has gone to, else the one whose output is.
+    fn shown_attempt(&self) -> Option<&Attempt> {
+        let shown = self.content.id.as_ref().map_or(0, |id| id.attempt);
+        let call = self.call()?;
+        call.attempt(shown).or_else(|| call.newest())
+    }
+
+    /// The model that made the attempt that is shown, or is asked for it; as far as that is known.
+    fn shown_model(&self) -> Option<String> {
+        let attempt = self.shown_attempt()?;
+        let asked = || self.live().filter(|live| live.attempt == attempt.number)?.model.clone();
+        attempt.measured.model.clone().or_else(asked)
     }
 
     /// The partial text of the attempt that is shown.

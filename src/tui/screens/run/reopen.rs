@@ -6,7 +6,7 @@ use super::layer::Over;
 use crate::core::decide::DecisionKind;
 use crate::core::key::Key;
 use crate::core::run::Run;
-use crate::tui::effect::Effect;
+use crate::tui::effect::{Effect, Opening};
 use crate::tui::text::dollars;
 
 /// So many calls are named.
@@ -30,6 +30,12 @@ fn named(keys: &[&Key]) -> String {
 }
 
 impl RunScreen {
+    /// A new run that takes over what does not depend on the selected call. This one stays as it is.
+    pub(super) fn fork(&self) -> Vec<Effect> {
+        let fork = self.call().map(|call| Opening::Fork { run: self.run.id, at: call.key.clone() });
+        fork.map(Effect::Open).into_iter().collect()
+    }
+
     pub(super) fn reopen(&mut self) -> Vec<Effect> {
         let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
         let lines = self.would_follow(&key);

@@ -122,7 +122,8 @@ pub fn rows(run: &Run, task: Option<&Task>, folded: &HashSet<Key>) -> Vec<Outlin
 /// The row of an action: under the result, because it makes a version of it or of another document.
 fn action(run: &Run, task: Option<&Task>, key: &Key, asked: &RequestedAction) -> Option<OutlineRow> {
     let call = run.call(key)?;
-    let name = task.and_then(|task| task.action(&asked.action)).map_or(asked.action.as_str(), |action| &action.name);
+    let declared = task.and_then(|task| task.action(&asked.action)).map(|action| action.name.as_str());
+    let name = asked.instruction.as_deref().or(declared).unwrap_or(&asked.action);
     let of = if asked.document == RESULT { String::new() } else { format!(" of {}", asked.document) };
     let title = match asked.written {
         Some(_) if asked.taken_back => format!("{name}{of}: taken back"),
@@ -141,47 +142,10 @@ fn action(run: &Run, task: Option<&Task>, key: &Key, asked: &RequestedAction) ->
     })
 }
 
-/// How far a run is: the steps at the top that have a row, where the definition knows them beforehand; else its calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// That are done.
-    pub done: usize,
-    /// In all, as far as is known.
-    pub of: usize,
-    steps: bool,
-}
-
-impl Progress {
-    /// `step 2 of 4`: the one that it is at; or `7 of 30 done`.
-    #[must_use]
-    pub fn says(self) -> String {
-        let Self { done, of, steps } = self;
-        if steps { format!("step {} of {of}", (done + 1).min(of)) } else { format!("{done} of {of} done") }
-    }
-
-    /// The same where there is little room: `2/4`.
-    #[must_use]
-    pub fn short(self) -> String {
-        let at = if self.steps { (self.done + 1).min(self.of) } else { self.done };
-        format!("{at}/{}", self.of)
-    }
-}
-
-/// How far a run with these rows is, whether or not some are folded. `None` where there is one thing to do, or nothing is
-/// known.
+/// How many steps at the top have a row, as far as the definition knows them beforehand.
 #[must_use]
-pub fn progress(rows: &[OutlineRow], task: Option<&Task>) -> Option<Progress> {
-    let declared = Titles::of(task).top.len();
-    let is_done = |row: &OutlineRow| matches!(row.status, Some(CallStatus::Accepted | CallStatus::Skipped));
-    let top = rows.iter().filter(|row| row.depth == 0 && row.id.document().is_none());
-    let counts: Vec<(usize, usize)> = top.map(|row| row.count.unwrap_or((usize::from(is_done(row)), 1))).collect();
-    let steps = declared > 1 && counts.len() == declared;
-    let (done, of) = if steps {
-        (counts.iter().filter(|(done, all)| done == all).count(), declared)
-    } else {
-        counts.iter().fold((0, 0), |(done, of), (more, all)| (done + more, of + all))
-    };
-    (of > 1).then_some(Progress { done, of, steps })
+pub fn declared(task: Option<&Task>) -> usize {
+    Titles::of(task).top.len()
 }
 
 /// The steps and calls among the rows of a run as they are counted: without groups, documents and what was made of those.
@@ -265,9 +229,12 @@ impl<'n> Node<'n> {
         self.children.entry(part).or_default()
     }
 
-    /// The calls in and below this node.
+    /// The calls in and below this node. One that has others below it is no piece of work: it was left out as a whole once,
+    /// before there was anything to be done.
     fn keys<'a>(&'a self, into: &mut Vec<&'a Key>) {
-        into.extend(&self.call);
+        if self.children.is_empty() {
+            into.extend(&self.call);
+        }
         self.children.values().for_each(|child| child.keys(into));
     }
 

@@ -20,6 +20,7 @@ mod documents;
 mod failed;
 mod header;
 mod marks;
+mod models;
 mod paging;
 
 const STANZA: &str = "The lamps lean out across the tide\nand count the boats that come home late;\n\
@@ -512,4 +513,32 @@ fn tool_calls_that_wait_are_decided_one_after_the_other() {
     let shown = look(&mut screen, (80, 24));
     assert!(shown.contains("Tool call 2.0") && shown.contains("files/read"), "{shown}");
     assert_eq!(decided(&press(&mut screen, &["Y"]))[0].call, Some("2.0".parse().unwrap()));
+}
+
+#[test]
+fn an_accepted_call_is_forked_from_and_what_waits_is_not() {
+    let mut screen = open_at(poem(), "divide");
+    let run = screen.run().id;
+    assert_eq!(press(&mut screen, &["F"]), [Effect::Open(Opening::Fork { run, at: "divide".parse().unwrap() })]);
+    let mut screen = open_at(poem(), "write[1]");
+    assert_eq!(press(&mut screen, &["F"]), []);
+}
+
+#[test]
+fn that_a_call_is_being_stopped_is_said_until_it_is() {
+    let story = || Story::new("poem", "poem", Kind::Workflow).start("write", 1, None);
+    let mut screen = open(story());
+    press(&mut screen, &["x"]);
+    assert!(look(&mut screen, (120, 40)).contains("stopping it"));
+    let stopped = Event::AttemptCancelled {
+        key: "write".parse().unwrap(),
+        attempt: 1,
+        partial: "so far".into(),
+        again: false,
+        by: "ana@host".into(),
+        measured: crate::core::event::Measured::default(),
+    };
+    let run = story().then(stopped).finish("write", 1, json!("so far")).review("write", 1, None).run;
+    screen.update(Message::Run(Arc::new(run)));
+    assert!(!look(&mut screen, (120, 40)).contains("stopping it"));
 }

@@ -6,9 +6,10 @@ use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use super::content::Body;
-use super::layer::{Compare, Over, Then, prompt};
+use super::layer::{Over, Then, prompt};
 use super::pages::{self, Paged};
 use super::{Note, Pane, PartialOutput, RunScreen};
+use crate::core::call::CallStatus;
 use crate::core::decide::{DecisionKind, newest_decision};
 use crate::core::document::RESULT;
 use crate::core::gate::GateKind;
@@ -24,6 +25,7 @@ use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHY_NOT, raised, worked}
 use crate::tui::layers::picks;
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
+use crate::tui::versions::Compare;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::scroll::{By, Scroll};
 
@@ -76,6 +78,8 @@ impl RunScreen {
         let before = newest_decision(&self.run).map(|newest| newest.seq);
         self.run = run;
         self.refresh();
+        let runs = |key: &Key| self.run.call(key).is_some_and(|call| call.status == CallStatus::Running);
+        self.note.take_if(|note| matches!(note, Note::Stopping(key) if !runs(key)));
         self.report(before);
         Vec::new()
     }
@@ -87,6 +91,7 @@ impl RunScreen {
             *live = PartialOutput { attempt, ..PartialOutput::default() };
         }
         match delta {
+            Delta::Asks(model) => live.model = Some(model),
             Delta::Text(text) => live.text.push(&text),
             Delta::Restart(why) => {
                 live.text = Document::default();
@@ -122,7 +127,8 @@ impl RunScreen {
                 editor.key(key);
                 *problem = None;
             }
-            Over::Fields { tree, .. } => tree.key(key),
+            Over::Fields { tree, .. } if tree.is_typing() => tree.key(key),
+            Over::Fields { .. } => self.note = Some(Note::Done("Enter edits the value".to_owned())),
             Over::Retry(retry) => {
                 if !retry.ticks() {
                     retry.input.key(key);
@@ -173,6 +179,7 @@ impl RunScreen {
             Id::Again => self.again(),
             Id::Skip => self.skip(),
             Id::Reopen => self.reopen(),
+            Id::Fork => self.fork(),
             Id::Deny => self.ask(WHY_NOT, Then::Deny, GateKind::Approval),
             Id::Worked => self.ask(WHAT_RESULT, Then::Worked, GateKind::InDoubt),
             Id::RaiseBudget => self.ask(WHAT_BUDGET, Then::Budget, GateKind::Budget),
@@ -282,7 +289,7 @@ impl RunScreen {
             Id::Edit | Id::Change | Id::Retry | Id::Compare | Id::Prompt | Id::Skip => self.last_frame.shows(content),
             // What is taken elsewhere as it is has to be seen itself: its row says too little.
             Id::Copy | Id::WriteFile => self.last_frame.content.as_ref() == Some(content),
-            Id::Again | Id::Reopen | Id::OtherModel | Id::GiveKey | Id::Stop | Id::Mark => {
+            Id::Again | Id::Reopen | Id::Fork | Id::OtherModel | Id::GiveKey | Id::Stop | Id::Mark => {
                 self.last_frame.shows_subject(content)
             }
             _ => true,
@@ -405,7 +412,7 @@ impl RunScreen {
 
     fn stop(&mut self) -> Vec<Effect> {
         let Some(key) = self.call().map(|call| call.key.clone()) else { return Vec::new() };
-        self.note = Some(Note::Done("stopping it: then r tries again, s skips it, m picks another model".to_owned()));
+        self.note = Some(Note::Stopping(key.clone()));
         vec![Effect::Change(Change::Stop { run: self.run.id, key, again: None })]
     }
 

@@ -13,19 +13,19 @@ use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
 use crate::core::document::Document as Written;
 use crate::core::gate::GateKind;
 use crate::core::text::Untrusted;
-use crate::export;
+use crate::core::work::Work;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::commands::{self, Hint, Id};
 use crate::tui::documents;
 use crate::tui::markdown::Document;
-use crate::tui::screens::{model_of, status_of};
+use crate::tui::screens::{is_demo, is_of_demo, model_of, named_model, status_of};
 use crate::tui::situation::Situation;
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{clock, dollars, fit, thousands, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::find::Find;
 use crate::tui::widgets::header::Fact;
-use crate::tui::widgets::{footer, header, stacked};
+use crate::tui::widgets::{footer, header, stacked, strip};
 
 /// Below this, one pane is shown at a time.
 const NARROW: u16 = 60;
@@ -79,9 +79,7 @@ impl RunScreen {
     fn header(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
         let mut facts = Vec::new();
-        let call = self.call().and_then(Call::newest);
-        let newest = || self.run.calls.values().rev().find_map(|call| model_of(&call.newest()?.measured, theme));
-        facts.extend(call.and_then(|attempt| model_of(&attempt.measured, theme)).or_else(newest));
+        facts.extend(self.model(theme));
         if self.run.usage.tokens() > 0 {
             let about = if self.run.usage.estimated { "~" } else { "" };
             facts.push(Fact::new(format!("{about}{} tok", thousands(self.run.usage.tokens())), theme.muted, 2));
@@ -95,6 +93,17 @@ impl RunScreen {
         let status = Fact::new(status, style, 6);
         facts.push(if self.run.newer { status.or("newer or damaged", 7) } else { status });
         header::paint(canvas, area, &Untrusted::from(self.run.title.as_str()).line(), facts);
+    }
+
+    /// The model of the attempt that is shown. Where no model is asked for that, it is the one that answered last.
+    fn model(&self, theme: &Theme) -> Option<Fact> {
+        let attempt = self.shown_attempt();
+        let is_under_way = |attempt: &Attempt| attempt.status == AttemptStatus::Running;
+        let asks = attempt.is_some_and(|it| is_under_way(it) && matches!(it.work.as_deref(), Some(Work::Prompt(_))));
+        let made = attempt.and_then(|attempt| model_of(&attempt.measured, theme));
+        let asked = || self.shown_model().map(|model| named_model(&model, theme));
+        let newest = || self.run.calls.values().rev().find_map(|call| model_of(&call.newest()?.measured, theme));
+        made.or_else(asked).or_else(|| if asks { None } else { newest() })
     }
 
     fn list(&self, canvas: &mut Canvas<'_>, area: Rect) {
@@ -173,6 +182,15 @@ impl RunScreen {
             _ => 5,
         };
         let below = self.below(canvas.theme, inner.width, most);
+        let (below, most) = match &self.over {
+            Over::Retry(_) => (below, most),
+            _ => {
+                // What is long takes more lines, as long as the output has the most.
+                let below = strip::wrapped(below, inner.width);
+                let most = below.len().min(usize::from(inner.height / 3)).max(most);
+                (strip::clipped(below, most, inner.width), most)
+            }
+        };
         let room = u16::try_from(below.len().min(most)).unwrap_or(u16::MAX);
         if room == 0 || inner.height < room + 4 {
             self.output(canvas, inner);
@@ -190,9 +208,8 @@ impl RunScreen {
 
     /// Above the output: a demo's is labelled wherever it is shown, at length where there is room.
     fn title(&self, cells: u16, as_written: bool) -> String {
-        let model = self.call().and_then(Call::newest).and_then(|attempt| attempt.measured.model.as_deref());
-        let of_demo = model.is_some_and(|model| model.starts_with("demo"));
-        let result_of_demo = self.run.result.is_some() && self.is_on_result() && export::is_demo(&self.run);
+        let of_demo = self.shown_model().is_some_and(|model| is_demo(&model));
+        let result_of_demo = self.run.result.is_some() && self.is_on_result() && is_of_demo(&self.run);
         let cells = usize::from(cells).saturating_sub(5);
         let gate = self.call().and_then(Call::gate);
         let due = gate.and_then(|gate| self.run.due(gate)).map(|due| due.words(self.now, &chrono::Local));
@@ -366,6 +383,9 @@ impl RunScreen {
         let note = match &self.note {
             Some(Note::Decided(text)) if others > 0 => Some(format!("{others} waiting · {text}")),
             Some(Note::Done(text) | Note::Decided(text) | Note::Failed(text)) => Some(text.clone()),
+            Some(Note::Stopping(_)) => {
+                Some("stopping it: then r tries again, s skips it, m picks another model".to_owned())
+            }
             None if self.search.is_some() => self.search.as_ref().map(Find::says),
             None if self.scrolled_away() => Some("End follows".to_owned()),
             None => (others > 0).then(|| format!("{others} waiting")),
@@ -423,6 +443,8 @@ fn attempts(call: &Call, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
         while each.len() > 1 && total(&each) + 2 * usize::from(each.len() < count) > room {
             each.remove(0);
         }
+        // Nothing comes after the last.
+        each.last_mut().and_then(Vec::pop);
         let before = Span::styled(if each.len() < count { " … " } else { " " }, theme.muted);
         lines.push(Line::from([vec![before], each.concat()].concat()));
     }
@@ -442,6 +464,13 @@ const BETWEEN: &str = "    ";
 /// How much of an instruction is shown beside its attempt, the most first.
 const QUOTES: [usize; 4] = [40, 24, 14, 0];
 
+/// The version of an attempt that counts: the one that was accepted, else the newest whose edit was not undone.
+fn counts_of(call: &Call, attempt: &Attempt) -> Option<u32> {
+    let accepted = call.standing.as_ref().filter(|stands| stands.attempt == attempt.number);
+    let accepted = accepted.filter(|_| call.status == CallStatus::Accepted);
+    accepted.map(|stands| stands.version).or_else(|| attempt.newest().map(|(version, _)| version))
+}
+
 fn one(call: &Call, attempt: &Attempt, quote: usize, theme: &Theme) -> Vec<Span<'static>> {
     let newest = call.newest().is_some_and(|newest| newest.number == attempt.number);
     let (word, style) = match (attempt.status, call.gate()) {
@@ -456,8 +485,10 @@ fn one(call: &Call, attempt: &Attempt, quote: usize, theme: &Theme) -> Vec<Span<
         (AttemptStatus::InDoubt, _) => ("in doubt", theme.unsettled),
     };
     let mut spans = vec![Span::styled(format!("{}  ", attempt.number), theme.muted), Span::styled(word, style)];
-    if attempt.versions.len() > 1 {
-        spans.push(Span::styled(format!(", version {}", attempt.versions.len()), theme.muted));
+    if attempt.versions.len() > 1
+        && let Some(counts) = counts_of(call, attempt)
+    {
+        spans.push(Span::styled(format!(", version {counts}"), theme.muted));
     }
     let said = attempt.instruction.as_ref().filter(|instruction| quote > 0 && !instruction.text.is_empty());
     if let Some(instruction) = said {

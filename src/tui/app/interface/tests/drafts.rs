@@ -62,7 +62,7 @@ fn places() -> Vec<(Interface, &'static str, Kept)> {
         (then(inbox(asks_to_push()), &["n"]), "not today", some("refuse push", "not today")),
         (then(on(in_doubt()), &["Enter"]), "{}", some("worked push", "{}")),
         (then(inbox(in_doubt()), &["Enter"]), "{}", some("worked push", "{}")),
-        (server(), "tiny", some("form :models server", r#"{"model":"tiny"}"#)),
+        (server(), "tiny", some("form :models server", r#"{"base_url":"tiny"}"#)),
     ]
 }
 

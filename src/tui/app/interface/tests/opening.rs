@@ -6,7 +6,7 @@ use crate::core::model::ModelChoice;
 use crate::tui::effect::Opening;
 
 /// What the backend is asked to open.
-fn asked(orders: &[Order]) -> Vec<&Opening> {
+pub(super) fn asked(orders: &[Order]) -> Vec<&Opening> {
     let opening = |order| match order {
         &Order::Backend(Request::Open(_, ref opening)) => Some(opening),
         _ => None,
@@ -14,7 +14,7 @@ fn asked(orders: &[Order]) -> Vec<&Opening> {
     orders.iter().filter_map(opening).collect()
 }
 
-fn typed(interface: &mut Interface, keys: &[&str]) -> Vec<Order> {
+pub(super) fn typed(interface: &mut Interface, keys: &[&str]) -> Vec<Order> {
     keys.iter().flat_map(|name| tell(interface, Message::Key(key(name)))).collect()
 }
 

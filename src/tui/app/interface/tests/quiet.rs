@@ -1,5 +1,6 @@
 //! Nothing wakes the program while nothing happens.
 
+use super::ahead::history;
 use super::*;
 
 const MINUTE: Option<Duration> = Some(Duration::from_mins(1));
@@ -9,8 +10,8 @@ fn written(interface: &mut Interface, seconds: i64) -> Vec<Order> {
 }
 
 #[test]
-fn home_and_inbox_look_at_the_clock_once_a_minute_when_nobody_writes() {
-    for mut interface in [home(), inbox(review())] {
+fn home_inbox_and_history_look_at_the_clock_once_a_minute_when_nobody_writes() {
+    for mut interface in [home(), inbox(review()), history()] {
         assert_eq!(interface.next_tick(), Some(Duration::from_secs(2)), "where nothing is told of what others write");
         written(&mut interface, 500);
         tell(&mut interface, Message::Tick(at(508)));
@@ -19,7 +20,11 @@ fn home_and_inbox_look_at_the_clock_once_a_minute_when_nobody_writes() {
         assert_eq!(interface.next_tick(), MINUTE);
         let orders = written(&mut interface, 700);
         let lists = |order: &Order| {
-            matches!(order, Order::Backend(Request::Errand(Errand::ListRuns | Errand::ListWaiting { anew: false })))
+            let Order::Backend(Request::Errand(errand)) = order else { return false };
+            matches!(
+                errand,
+                Errand::ListRuns | Errand::ListWaiting { anew: false } | Errand::CheckHistory { going: false }
+            )
         };
         assert!(orders.iter().any(lists), "what was written is looked at");
         assert_eq!(interface.next_tick(), Some(Duration::from_secs(2)));

@@ -185,6 +185,7 @@ impl World {
         }
         world.happens(CHAT, 0, 0);
         world.listed(0);
+        world.on_its_way.push_back(Message::Tasks(Vec::new()));
         world.answered();
         world.draw();
         world
@@ -316,12 +317,17 @@ impl World {
         Message::Waiting(self.runs.iter().filter(waits).map(|story| Arc::new(story.run.clone())).collect())
     }
 
-    /// All that is on its way arrives, and no frame is drawn.
+    /// All that is on its way arrives, and no frame is drawn; but what a typed search finds is where the person has gone,
+    /// and is drawn as after a key.
     fn answered(&mut self) {
         while let Some(message) = self.on_its_way.pop_front() {
+            let searched = self.interface.top().is_searching();
             let (orders, _) = UiModel::update(&mut self.interface, message);
             for order in orders {
                 self.perform(order);
+            }
+            if searched && !self.interface.top().is_searching() {
+                self.draw();
             }
         }
     }

@@ -104,3 +104,102 @@ fn a_marker_without_room_gives_up_its_end_and_not_which_version_it_is() {
         "{picture}"
     );
 }
+
+/// What an effect opens above the screen.
+fn above(effects: &[Effect]) -> Above {
+    let [Effect::Go(Go::Above(above))] = effects else { panic!("{effects:?}") };
+    above.as_ref().clone()
+}
+
+fn typed(above: &mut Above, text: &str) {
+    text.chars().for_each(|c| drop(above.update(Message::Key(key(&c.to_string())))));
+}
+
+fn task_with_an_action() -> Arc<Task> {
+    let action = crate::core::task::Action { id: "formal".into(), name: "More formal".into(), ..Default::default() };
+    Arc::new(Task { actions: vec![action], ..Task::clone(&letter()) })
+}
+
+#[test]
+fn what_is_to_change_may_be_ones_own_words() {
+    let mut screen = open_with(&delivered(), Some(task_with_an_action()));
+    let run = screen.run.id;
+    let mut choice = above(&press(&mut screen, &["Tab", "c"]));
+    typed(&mut choice, "pirate speech");
+    let (picture, _) = frame((80, 24), Depth::None, |canvas, area| choice.view(canvas, area));
+    assert!(picture.contains("Ask for: pirate speech"), "{picture}");
+    let said = choice.update(Message::Key(key("Enter"))).effects;
+    assert_eq!(said, [Effect::Change(Change::Message(run, "pirate speech".into()))]);
+    // What is declared comes first, and is found as before.
+    let mut choice = above(&press(&mut screen, &["c"]));
+    typed(&mut choice, "formal");
+    let picked = choice.update(Message::Key(key("Enter"))).effects;
+    assert!(matches!(&picked[..], [Effect::Change(Change::Act { action, .. })] if action == "formal"), "{picked:?}");
+    // Nothing is asked for where nothing was typed or picked.
+    let mut choice = above(&press(&mut screen, &["c"]));
+    let (picture, _) = frame((80, 24), Depth::None, |canvas, area| choice.view(canvas, area));
+    assert!(!picture.contains("Ask for:"), "{picture}");
+    typed(&mut choice, "   ");
+    let (picture, _) = frame((80, 24), Depth::None, |canvas, area| choice.view(canvas, area));
+    assert!(!picture.contains("Ask for:"), "{picture}");
+}
+
+#[test]
+fn a_document_is_written_again_with_an_instruction_or_without() {
+    for (instruction, says) in [("warmer", "warmer"), ("", crate::tui::layers::ask::WRITE_AGAIN)] {
+        let mut screen = open_with(&delivered(), Some(letter()));
+        let run = screen.run.id;
+        let mut ask = above(&press(&mut screen, &["Tab", "r"]));
+        typed(&mut ask, instruction);
+        let said = ask.update(Message::Key(key("Enter"))).effects;
+        assert_eq!(said, [Effect::Change(Change::Message(run, says.into()))]);
+    }
+    // Of an earlier version it would say something else than what is on screen.
+    let mut screen = open_with(&delivered(), Some(letter()));
+    assert_eq!(press(&mut screen, &["Tab", "Left", "r"]), []);
+    // A task without actions has no list to pick from: the same question is asked.
+    let mut screen = open_with(&delivered(), Some(letter()));
+    above(&press(&mut screen, &["Tab", "c"]));
+}
+
+#[test]
+fn any_two_versions_are_compared() {
+    let story = written(delivered(), 3, "Dear Ana, Friday at ten.", "model");
+    let mut screen = open(story);
+    let mut compared = above(&press(&mut screen, &["Tab", "d"]));
+    let title = |compared: &Above| {
+        frame((100, 24), Depth::None, |canvas, area| compared.view(canvas, area)).0.lines().next().unwrap().to_owned()
+    };
+    assert!(title(&compared).contains("version 2 (mine) → version 3 (model)"), "{}", title(&compared));
+    compared.update(Message::Key(key("[")));
+    assert!(title(&compared).contains("version 1 (model) → version 3 (model)"), "{}", title(&compared));
+    compared.update(Message::Key(key("Left")));
+    assert!(title(&compared).contains("version 1 (model) → version 2 (mine)"), "{}", title(&compared));
+    compared.update(Message::Key(key("Right")));
+    assert!(title(&compared).contains("version 2 (mine) → version 3 (model)"), "{}", title(&compared));
+}
+
+#[test]
+fn the_question_mark_is_help_wherever_no_text_is_typed() {
+    let mut screen = open(delivered());
+    let help = |screen: &ChatScreen| command(key("?"), &screen.situation()) == Some(Id::Help);
+    assert!(!help(&screen), "it belongs to the message");
+    press(&mut screen, &["Tab"]);
+    assert!(help(&screen));
+    press(&mut screen, &["e"]);
+    assert!(!help(&screen), "it belongs to the document");
+}
+
+#[test]
+fn saving_accepts_only_where_there_is_something_to_accept() {
+    let mut screen = open(delivered());
+    press(&mut screen, &["Tab", "e"]);
+    let offers =
+        |screen: &ChatScreen| commands::hints(&screen.situation()).iter().any(|hint| hint.id == Id::SaveAccept);
+    assert!(!offers(&screen), "a version is kept, and nothing waits for it");
+    assert_eq!(press(&mut screen, &["Alt-Enter"]), [], "a new line, as in every text");
+    assert!(screen.unsaved().pop().unwrap().text.unwrap().starts_with('\n'));
+    let mut screen = open_with(&asks(), Some(letter()));
+    press(&mut screen, &["Tab", "e"]);
+    assert!(offers(&screen), "it ends the conversation");
+}

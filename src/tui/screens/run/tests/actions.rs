@@ -34,6 +34,7 @@ fn requested(story: Story) -> Story {
         action: "plainer".to_owned(),
         document: "result".to_owned(),
         version: 1,
+        instruction: None,
         by: "ana@host".into(),
     })
 }
@@ -69,4 +70,37 @@ fn an_action_is_a_row_under_the_result_that_says_which_version_it_made() {
     press(&mut screen, &["Down"]);
     let picture = look(&mut screen, (120, 40));
     assert!(picture.contains("Plainer words: version 2") && picture.contains("Text 2."), "{picture}");
+}
+
+#[test]
+fn what_is_to_change_may_be_ones_own_words_also_where_the_workflow_declares_nothing() {
+    for declares in [true, false] {
+        let task = if declares { task() } else { crate::core::task::Task { actions: Vec::new(), ..task() } };
+        let mut screen = RunScreen::new(Arc::new(finished().run), Some(Arc::new(task)), at(134));
+        assert!(look(&mut screen, (80, 24)).contains("c change…"));
+        let effects = press(&mut screen, &["c"]);
+        let [Effect::Go(Go::Above(above))] = &effects[..] else { panic!("{effects:?}") };
+        let mut above = above.as_ref().clone();
+        "pirate speech"
+            .chars()
+            .for_each(|c| drop(above.update(Message::Key(key(&c.to_string().replace(' ', "Space"))))));
+        let (picture, _) = frame((80, 24), Depth::None, |canvas, area| above.view(canvas, area));
+        assert!(picture.contains("Ask for: pirate speech"), "{picture}");
+        let picked = above.update(Message::Key(key("Enter"))).effects;
+        let words = |instruction: &str| instruction == "pirate speech";
+        assert!(
+            matches!(&picked[..], [Effect::Change(Change::ActInWords { document, version: 1, instruction, .. })] if document == "result" && words(instruction)),
+            "{picked:?}"
+        );
+    }
+    // It is a row as any other, by what was said.
+    let story = finished().then(Event::ActionRequested {
+        key: "change#0".parse().unwrap(),
+        action: "change".to_owned(),
+        document: "result".to_owned(),
+        version: 1,
+        instruction: Some("pirate speech".to_owned()),
+        by: "ana@host".into(),
+    });
+    assert!(look(&mut screen(story.start("change#0", 1, None)), (120, 40)).contains("pirate speech"));
 }

@@ -46,7 +46,7 @@ fn a_list_says_of_a_run_what_its_header_says() {
     for (known, says) in [(Some(&task), "step 2 of 4"), (None, "1 of 2 done")] {
         let run = planned().start("write[0]", 1, Some(json!("a"))).run;
         let glance = crate::tui::glance::Glance::of(&run, known, 0);
-        assert_eq!(glance.progress.map(rows::Progress::says).as_deref(), Some(says));
+        assert_eq!(glance.progress.map(Progress::says).as_deref(), Some(says));
         let mut screen = RunScreen::new(Arc::new(run), known.cloned().map(Arc::new), at(134));
         assert!(look(&mut screen, (120, 40)).lines().next().unwrap_or_default().contains(says), "{says}");
     }
@@ -91,4 +91,57 @@ fn a_deadline_that_passes_while_it_is_looked_at_says_so_and_what_will_be_done() 
     let picture = look(&mut screen, (120, 40));
     assert!(picture.contains("deadline passed: will skip"), "{picture}");
     assert!(!screen.ticks());
+}
+
+/// The plan failed, so that there was nothing to be written.
+fn plan_failed() -> Story {
+    use crate::core::event::SkipCause;
+    use crate::core::failure::{Failure, FailureClass};
+    let error = Failure::new(FailureClass::Server, "the server is down");
+    let story = Story::new("poem", "poem · the sea", Kind::Workflow).start("divide", 1, None);
+    let story = story.fail("divide", 1, "the server is down").then(Event::CallFailed {
+        call: None,
+        key: "divide".parse().unwrap(),
+        step: "divide".into(),
+        fingerprint: crate::tui::testing::fingerprint(),
+        error: error.clone(),
+        failed: Vec::new(),
+        by: "engine".into(),
+    });
+    let skipped = |story: Story, step: &str, of: SkipCause| {
+        story.then(Event::CallSkipped {
+            key: step.parse().unwrap(),
+            call: None,
+            step: step.into(),
+            because: "divide failed".into(),
+            cause: Some(of),
+            by: "engine".into(),
+        })
+    };
+    let story = skipped(story, "write", SkipCause::DependencyFailed("divide".into()));
+    let story = skipped(story, "title", SkipCause::DependencySkipped("write".into()));
+    story.then(Event::RunFailed { key: Some("divide".parse().unwrap()), error })
+}
+
+#[test]
+fn a_run_is_at_the_step_that_failed_and_what_was_left_out_because_of_that_is_not_done() {
+    let head = |screen: &mut RunScreen| look(screen, (120, 40)).lines().next().unwrap_or_default().to_owned();
+    assert!(head(&mut on(plan_failed())).contains("step 1 of 4"));
+    let again = Event::CallRequested { call: None, key: "divide".parse().unwrap(), by: "ana@host".into() };
+    let again = || plan_failed().then(again.clone()).start("divide", 2, None);
+    assert!(head(&mut on(again())).contains("step 1 of 4"), "it is tried again");
+    let planned = again().finish("divide", 2, json!(["a", "b", "c"])).review("divide", 2, None).accept("divide", 2);
+    let planned = planned.start("write[0]", 1, Some(json!("a")));
+    let mut screen = on(planned);
+    let picture = look(&mut screen, (120, 40));
+    assert!(picture.lines().next().unwrap().contains("step 2 of 4"), "{picture}");
+    let list = picture.lines().find(|line| line.contains("▾ write")).unwrap();
+    assert!(list.contains("0/3"), "three stanzas, none of them done: {list}");
+}
+
+#[test]
+fn a_run_that_continues_after_a_failure_is_at_what_it_continues_with() {
+    let story = plan_failed().start("check", 1, None);
+    let head = look(&mut on(story), (120, 40)).lines().next().unwrap_or_default().to_owned();
+    assert!(head.contains("step 4 of 4"), "{head}");
 }

@@ -211,3 +211,35 @@ fn an_earlier_attempt_of_an_accepted_call_is_taken_after_that_is_reopened() {
     assert!(look(&mut screen, (80, 24)).contains("attempt 1 of 2"), "it is still what is looked at");
     assert_eq!(decided(&press(&mut screen, &["a"]))[0].kind, take(1, 1));
 }
+
+#[test]
+fn the_line_of_attempts_names_the_version_that_counts() {
+    let line = |story: Story| {
+        let picture = look(&mut open(story), (120, 40));
+        picture.lines().find(|line| line.contains("waiting for you")).unwrap_or_default().to_owned()
+    };
+    assert!(line(edited()).contains("version 2"));
+    assert!(line(edited().undo()).contains("version 1"), "the edit was taken back");
+}
+
+#[test]
+fn what_is_wrong_is_read_to_its_end_however_narrow_the_pane_is() {
+    let problem = "the whole value: expected at least 3 items, found 0; and something else that takes more of a line";
+    let failing = || {
+        let review = ReviewBody { failed: vec![problem.to_owned()], ..ReviewBody::default() };
+        let story = Story::new("poem", "poem", Kind::Workflow).start("divide", 1, None);
+        let story = story.finish("divide", 1, json!("Two stanzas."));
+        story.then(Event::GateOpened(Gate::of_review("divide".parse().unwrap(), 1, 1, review)))
+    };
+    for size in [(80, 24), (120, 40), (60, 20)] {
+        let picture = look(&mut open(failing()), size);
+        let words: String = picture.replace(['│', '\n'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("takes more") && words.contains("a line"), "{picture}");
+        assert!(picture.contains("waiting for you"), "the attempts are there too: {picture}");
+    }
+    // Where there is no room, it is said that there is more.
+    let mut screen = open(failing());
+    press(&mut screen, &["Tab"]);
+    let picture = look(&mut screen, (40, 12));
+    assert!(picture.contains('…') && !picture.contains("found 0; a│"), "{picture}");
+}
