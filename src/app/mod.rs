@@ -6,6 +6,7 @@
 
 pub mod consent;
 pub mod definitions;
+pub mod documents;
 pub mod follow;
 pub mod inputs;
 pub mod start;

@@ -162,7 +162,7 @@ pub async fn fork(app: &App, args: ForkArgs) -> Result<Exit, Problem> {
 /// Today's definition of a run's task, or the one that it keeps.
 fn definition(app: &App, old: &Run, pinned: bool, dir: &DirArg) -> Result<Arc<Pinned>, Problem> {
     if pinned {
-        return Ok(Arc::new(app.engine()?.definition(old)?));
+        return Ok(app.engine()?.definition(old)?);
     }
     today(app, old, dir).map_err(|problem| problem.and("\n(--pinned takes the definition that the run keeps)"))
 }

@@ -7,7 +7,7 @@ use super::out::Put as _;
 use super::problem::{Exit, Problem};
 use super::show::since;
 use super::{App, consent, out, waits};
-use crate::core::call::{CallStatus, Ending};
+use crate::app::documents::{self, Acted, Wish};
 use crate::core::code::ErrorCode;
 use crate::core::document::{Document, DocumentVersion, RESULT};
 use crate::core::run::Run;
@@ -23,103 +23,71 @@ pub async fn document(app: &App, args: DocumentArgs) -> Result<Exit, Problem> {
     let changes = args.edit.is_some() || args.restore.is_some() || asks;
     let engine = if changes { app.engine()? } else { app.records()? };
     let run = engine.load(engine.find(&args.run)?)?;
-    let document = named(&run, args.name.as_deref().unwrap_or(RESULT))?;
-    if asks {
-        return act(app, &run, document, (args.action.as_deref(), args.change.as_deref()), args.json).await;
+    let document = documents::named(&run, args.name.as_deref().unwrap_or(RESULT))?;
+    let wish = match (args.action.as_deref(), args.change.as_deref()) {
+        (Some(action), _) => Some(Wish::Action(action)),
+        (None, words) => words.map(Wish::Words),
+    };
+    if let Some(wish) = wish {
+        return act(app, &run, document, wish, args.json).await;
     }
-    let Some((current, counts)) = document.current() else { return Err(no_version(&run, document, 0)) };
-    let change = match (&args.edit, args.restore) {
+    let current = documents::current(&run, document)?;
+    let version = match (&args.edit, args.restore) {
         (Some(file), _) => {
             let text = read_text(file)?;
             if text.trim().is_empty() {
                 let text = format!("--edit {file} is empty, so that nothing was changed");
                 return Err(Problem::refused(ErrorCode::InvalidInput, text));
             }
-            Some((counts.title.data().to_owned(), text.trim_end().to_owned()))
+            documents::edit(engine, &run, document, text.trim_end()).await?
         }
-        (None, Some(number)) => {
-            let version = document.version(number).ok_or_else(|| no_version(&run, document, number))?;
-            Some((version.title.data().to_owned(), version.body.data().to_owned()))
+        (None, Some(number)) => documents::restore(engine, &run, document, number).await?,
+        (None, None) => {
+            show(&run, document, &args, current);
+            return Ok(Exit::Done);
         }
-        (None, None) => None,
     };
-    let Some((title, body)) = change else {
-        show(&run, document, &args, (current, counts));
-        return Ok(Exit::Done);
-    };
-    engine.edit_document(run.id, &document.name, current, &title, &body).await?;
-    let said = format!("version {} of {} counts now", document.next_version(), shown_name(document));
     if args.json {
         out::json(&since(engine, run.id, run.seq)?);
     }
-    out::say(&said);
+    out::say(&format!("version {version} of {} counts now", shown_name(document)));
     Ok(Exit::Done)
 }
 
 /// Has an action performed, or a change in the person's own words, and waits for what comes of it.
-async fn act(
-    app: &App,
-    run: &Run,
-    document: &Document,
-    (action, words): (Option<&str>, Option<&str>),
-    json: bool,
-) -> Result<Exit, Problem> {
+async fn act(app: &App, run: &Run, document: &Document, wish: Wish<'_>, json: bool) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     if !engine.is_driven(run.id) {
-        consent::ensure(app, &engine.definition(run)?, run.model.as_deref()).await?;
+        consent::ensure(app, &*engine.definition(run)?, run.model.as_deref()).await?;
     }
-    let version = document.current().map(|(version, _)| version);
-    match (action, words) {
-        (Some(action), _) => engine.act(run.id, &document.name, version, action).await?,
-        (None, words) => engine.act_in_words(run.id, &document.name, version, words.unwrap_or_default()).await?,
-    }
+    documents::act(engine, run, document, wish).await?;
     // What else waits is not asked about here.
     let quiet = DriveArgs { review: Some(Review::Stop), approve: None, json, out: None };
     let exit = drive(app, run.id, run.seq, How::of(&quiet)?).await?;
     let after = engine.load(run.id)?;
-    let asked = after.actions.iter().rfind(|(key, _)| !run.actions.contains_key(*key));
-    let Some((key, asked)) = asked else { return Ok(exit) };
-    if let Some(version) = asked.written {
-        let counts = after.documents.get(&document.name).and_then(Document::current).map(|(number, _)| number);
-        if counts == Some(version) {
-            out::say(&format!("version {version} of {} counts now", shown_name(document)));
+    match documents::acted(run, &after, &document.name) {
+        Acted::Open => {}
+        Acted::Written { version, counts } => {
+            if counts {
+                out::say(&format!("version {version} of {} counts now", shown_name(document)));
+            }
+            if document.name != RESULT && !json {
+                show_body(&after, &document.name, version);
+            }
         }
-        if document.name != RESULT && !json {
-            show_body(&after, &document.name, version);
+        Acted::Failed { key, failure } => {
+            let (class, message) = (&failure.class, &failure.message);
+            out::say(&format!("{key} failed ({class}): {message}; {} is as it was", shown_name(document)));
+            return Ok(Exit::Failed);
         }
-        return Ok(exit);
     }
-    let failed = after.call(key).filter(|call| call.status == CallStatus::Failed);
-    match failed.and_then(|call| call.ending.as_ref()) {
-        Some(Ending::Failed { failure, .. }) => {
-            let text =
-                format!("{key} failed ({}): {}; {} is as it was", failure.class, failure.message, shown_name(document));
-            out::say(&text);
-            Ok(Exit::Failed)
-        }
-        _ => Ok(exit),
-    }
+    Ok(exit)
 }
 
 fn show_body(run: &Run, name: &str, version: u32) {
     if let Some(version) = run.documents.get(name).and_then(|document| document.version(version)) {
         out::result(&version.body);
     }
-}
-
-fn named<'a>(run: &'a Run, name: &str) -> Result<&'a Document, Problem> {
-    run.documents.get(name).ok_or_else(|| {
-        let names: Vec<&str> = run.documents.keys().map(String::as_str).collect();
-        let has = if names.is_empty() { "none yet".to_owned() } else { names.join(", ") };
-        let text = format!("run {} has no document `{name}`; it has {has}", run.id.short());
-        Problem::refused(ErrorCode::InvalidInput, text)
-    })
-}
-
-fn no_version(run: &Run, document: &Document, number: u32) -> Problem {
-    let (name, all) = (&document.name, document.count());
-    let text = format!("run {}: there is no version {number} of `{name}`; it has {all}", run.id.short());
-    Problem::refused(ErrorCode::InvalidInput, text)
 }
 
 fn shown_name(document: &Document) -> String {

@@ -89,7 +89,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
     let now = engine.load(run)?;
     let pinned = engine.definition(&now).ok();
     let is_over = matches!(now.status, Status::Completed | Status::Cancelled);
-    if how.apart && !is_over && pinned.as_ref().is_some_and(relay::may_ask) && !engine.is_driven(run) {
+    if how.apart && !is_over && pinned.as_deref().is_some_and(relay::may_ask) && !engine.is_driven(run) {
         return relay::drive(run, after, &how).await;
     }
     let models = app.models().ok().map(Arc::clone);
@@ -97,7 +97,7 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         app,
         engine,
         follower: Follower::open_after(engine, run, after)?,
-        teller: Teller::new(pinned.as_ref(), models, how.asks),
+        teller: Teller::new(pinned.as_deref(), models, how.asks),
         here: false,
         over: false,
         heard: false,

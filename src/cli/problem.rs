@@ -2,6 +2,7 @@
 
 use crate::app::consent::UnknownModel;
 use crate::app::definitions::NoDefinition;
+use crate::app::documents::DocumentError;
 use crate::app::inputs::{InputError, InputErrors};
 use crate::catalog::scaffold::ScaffoldError;
 use crate::catalog::trust::TrustError;
@@ -145,6 +146,15 @@ impl From<InputErrors> for Problem {
 impl From<InputError> for Problem {
     fn from(wrong: InputError) -> Self {
         Self::invalid(wrong.code, wrong.to_string())
+    }
+}
+
+impl From<DocumentError> for Problem {
+    fn from(error: DocumentError) -> Self {
+        match error {
+            DocumentError::Engine(error) => error.into(),
+            other => Self::refused(other.code(), other.to_string()),
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
     } else if !engine.is_driven(run.id) && !matches!(run.status, Status::Completed) {
         match &args.model {
             Some(model) => consent::ensure_one(app, model).await?,
-            None => consent::ensure(app, &engine.definition(&run)?, run.model.as_deref()).await?,
+            None => consent::ensure(app, &*engine.definition(&run)?, run.model.as_deref()).await?,
         }
     }
     if let Some(budget) = budget(args.budget.budget) {

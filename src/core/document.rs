@@ -70,6 +70,12 @@ impl Document {
         self.count().saturating_add(1)
     }
 
+    /// All that what is given of it is held against: as long as it is the same, the same text given again changes nothing.
+    #[must_use]
+    pub fn state(&self) -> (u32, u32, u32, Option<u32>) {
+        (self.count(), self.made, self.current, self.gate.as_ref().map(|gate| gate.version))
+    }
+
     /// Whether it reads otherwise than the steps made it.
     #[must_use]
     pub fn is_edited(&self) -> bool {
@@ -127,6 +133,15 @@ pub fn given(run: &Run, name: &str, title: &Untrusted, body: &Untrusted) -> Vec<
     }
 }
 
+/// How many of the first texts that are said of a document are known to be versions of it, and among how many of the first
+/// versions. Neither is compared again: versions are only added.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Matched {
+    /// Texts.
+    pub texts: usize,
+    versions: usize,
+}
+
 /// The same, of all that the accepted results and the code say of a document, in that order: each is a version, and the
 /// last is what the document is. What was given once and is given again, after another text was taken back, is a version once
 /// more, if it `may_return`: not while more is to come that was there before.
@@ -135,16 +150,24 @@ pub fn given_in_order(
     run: &Run,
     name: &str,
     texts: &[(&Untrusted, &Untrusted)],
+    matched: &mut Matched,
     may_return: impl Fn() -> bool,
 ) -> Vec<Event> {
     let Some(&(title, body)) = texts.last() else { return Vec::new() };
     let document = run.documents.get(name);
-    let mut kept = document.map_or(&[][..], |document| &document.versions).iter();
+    let versions = document.map_or(&[][..], |document| &document.versions);
+    let mut kept = versions.iter().enumerate().skip(matched.versions);
     let mut new: Vec<(&Untrusted, &Untrusted)> = Vec::new();
-    let mut before = None;
-    for text in texts.iter().copied().filter(|text| before.replace(*text) != Some(*text)) {
-        if !new.is_empty() || !kept.any(|version| version.says(text.0, text.1)) {
-            new.push(text);
+    for (at, &text) in texts.iter().enumerate().skip(matched.texts) {
+        let is_repeated = at > 0 && texts[at - 1] == text;
+        if !is_repeated {
+            match kept.by_ref().filter(|_| new.is_empty()).find(|(_, version)| version.says(text.0, text.1)) {
+                Some((version, _)) => matched.versions = version + 1,
+                None => new.push(text),
+            }
+        }
+        if new.is_empty() {
+            matched.texts = at + 1;
         }
     }
     if new.is_empty() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
 use super::actor::Actor;
@@ -330,21 +330,22 @@ impl Run {
         self.calls.values().flat_map(|call| call.gates.iter()).chain(of_documents)
     }
 
-    /// The calls that used the output of `key`, or of one that did: what an edit of it may make stale.
+    /// The calls that used the output of `key`, or of one that did: what an edit of it may make stale. In the order in which
+    /// they were first heard of.
     #[must_use]
-    pub fn dependents(&self, key: &Key) -> Vec<Key> {
-        let mut found: Vec<Key> = Vec::new();
-        let mut sources = vec![key.clone()];
-        while let Some(source) = sources.pop() {
-            for call in self.calls.values() {
-                let uses = call.depends.iter().any(|named| names(named, &source));
-                if uses && call.key != *key && !found.contains(&call.key) {
-                    found.push(call.key.clone());
-                    sources.push(call.key.clone());
-                }
-            }
+    pub fn dependents(&self, key: &Key) -> IndexSet<Key> {
+        let mut users: HashMap<&Key, Vec<&Key>> = HashMap::new();
+        for call in self.calls.values() {
+            call.depends.iter().for_each(|named| users.entry(named).or_default().push(&call.key));
         }
-        found
+        let mut found: HashSet<&Key> = HashSet::new();
+        let mut sources = vec![key];
+        while let Some(source) = sources.pop() {
+            // Whoever uses it by that name is found now, and need not be found again.
+            let of_it = named_by(source).filter_map(|name| users.remove(&name)).flatten();
+            sources.extend(of_it.filter(|user| *user != key && found.insert(user)).collect::<Vec<_>>());
+        }
+        self.calls.keys().filter(|key| found.contains(key)).cloned().collect()
     }
 
     /// The calls whose output is not what `call` was made from, as far as it depends on them: `depends` are what it
@@ -435,18 +436,34 @@ fn names(named: &Key, source: &Key) -> bool {
         && (last.iteration.is_none() || last.iteration == source[outer.len()].iteration)
 }
 
+/// Every name by which something may depend on `source`: its own, those of what it lies in, and of each the name that stands
+/// for all its items or iterations. See [`names`].
+fn named_by(source: &Key) -> impl Iterator<Item = Key> {
+    (0..source.segments().len()).flat_map(|at| {
+        let name = source.up_to(at);
+        let (items, iterations) = (name.with_item(None), name.with_iteration(None));
+        let mut names = vec![items.with_iteration(None), iterations, items, name];
+        names.dedup();
+        names
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Version 0.1.0 did not write whose step it is: that is asked as long as anything of the run lacks it.
-    #[test]
-    fn whatever_does_not_say_whose_step_it_is_has_the_definition_asked() {
+    fn created() -> Run {
         let created = serde_json::json!({
             "task": "t", "kind": "workflow", "title": "t", "by": "ana@host", "cwd": "/", "inputs": {},
             "definition": Fingerprint::of(&"x").unwrap(), "nonce": "n",
         });
-        let run = Run::new(RunId::new(1, [1; 10]), DateTime::UNIX_EPOCH, &serde_json::from_value(created).unwrap());
+        Run::new(RunId::new(1, [1; 10]), DateTime::UNIX_EPOCH, &serde_json::from_value(created).unwrap())
+    }
+
+    /// Version 0.1.0 did not write whose step it is: that is asked as long as anything of the run lacks it.
+    #[test]
+    fn whatever_does_not_say_whose_step_it_is_has_the_definition_asked() {
+        let run = created();
         let (own, childs): (Key, Key) = ("draft".parse().unwrap(), "k.draft".parse().unwrap());
         let lesson = |workflow: Option<&str>| {
             let workflow = workflow.map(str::to_owned);
@@ -471,6 +488,33 @@ mod tests {
             }
         }
         assert!(!run.may_lack_workflows());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whoever_used_an_output_is_found_by_any_of_its_names(
+            depends in proptest::collection::vec(proptest::collection::vec((0..12usize, 0..4usize), 0..3), 12),
+        ) {
+            let keys: Vec<Key> = ["a", "b[0]", "b[1]", "b[1]#0", "b[1]#1", "c#0", "c#1", "g[0].d", "g[1].d", "g[0].e[2]", "k.l", "k.m#3"]
+                .iter().map(|key| key.parse().unwrap()).collect();
+            let mut run = created();
+            for (key, of) in keys.iter().zip(&depends) {
+                let mut call = Call::new(key.clone(), key.step().to_owned());
+                call.depends = of.iter().map(|&(source, form)| named_by(&keys[source]).collect::<Vec<_>>().into_iter().cycle().nth(form).unwrap()).collect();
+                run.calls.insert(key.clone(), call);
+            }
+            for key in &keys {
+                let mut found: HashSet<&Key> = HashSet::new();
+                let mut sources = vec![key];
+                while let Some(source) = sources.pop() {
+                    let uses = |call: &&Call| call.depends.iter().any(|named| names(named, source));
+                    let users = run.calls.values().filter(uses).map(|call| &call.key);
+                    sources.extend(users.filter(|user| *user != key && found.insert(user)).collect::<Vec<_>>());
+                }
+                let dependents = run.dependents(key);
+                proptest::prop_assert_eq!(dependents.iter().collect::<HashSet<_>>(), found);
+            }
+        }
     }
 
     #[test]

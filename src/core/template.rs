@@ -10,12 +10,14 @@ use super::names::{self, Chain};
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
+pub use self::expr::Expr;
 pub use self::fence::{fence, fenced};
 pub use self::functions::{FILTERS, TESTS};
 use self::rewrite::Rewritten;
 pub use self::usage::{Gives, Operand, Usage};
 
 mod bounds;
+mod expr;
 mod fence;
 mod functions;
 mod rewrite;
@@ -112,6 +114,12 @@ impl References {
         })
     }
 
+    /// Whether what a step came to may be read: it is named, or the steps as a whole are.
+    #[must_use]
+    pub fn reads_step(&self, id: &str) -> bool {
+        self.0.contains("steps") || self.steps().any(|step| step == id)
+    }
+
     /// Whether `name` is used, as a whole or as the beginning of a dotted name.
     #[must_use]
     pub fn uses(&self, name: &str) -> bool {
@@ -121,89 +129,6 @@ impl References {
     /// Takes the names of `other` in.
     pub fn merge(&mut self, other: &Self) {
         self.0.extend(other.0.iter().cloned());
-    }
-}
-
-/// An expression, ready to be evaluated any number of times.
-#[derive(Clone)]
-pub struct Expr {
-    source: Arc<str>,
-    rewritten: Arc<Rewritten>,
-    compiled: Arc<minijinja::Expression<'static, 'static>>,
-}
-
-impl Expr {
-    /// Parses an expression.
-    ///
-    /// # Errors
-    /// When it does not parse: what, and the place inside it.
-    pub fn parse(source: &str) -> Result<Self, TemplateError> {
-        Self::compile(source, false)
-    }
-
-    /// Parses a condition: what is asked whether it is true is judged by the rule of `truth`.
-    ///
-    /// # Errors
-    /// As [`Expr::parse`].
-    pub fn condition(source: &str) -> Result<Self, TemplateError> {
-        Self::compile(source, true)
-    }
-
-    fn compile(source: &str, condition: bool) -> Result<Self, TemplateError> {
-        let rewritten = rewrite::expression(source, condition)?;
-        let compiled = bounds::with_stack(|| ENVIRONMENT.compile_expression_owned(rewritten.text.clone()))
-            .map_err(|error| TemplateError::rewritten(source, &error, &rewritten))?;
-        Ok(Self { source: source.into(), rewritten: Arc::new(rewritten), compiled: Arc::new(compiled) })
-    }
-
-    /// The text that was parsed.
-    #[must_use]
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-
-    /// The names that it uses.
-    #[must_use]
-    pub fn references(&self) -> References {
-        let used = bounds::with_stack(|| self.compiled.undeclared_variables(true));
-        References::of(used, &names::in_expr(&self.source))
-    }
-
-    /// Evaluates it.
-    ///
-    /// # Errors
-    /// When a name does not exist or an operation does not fit its values.
-    pub fn eval(&self, names: &Value) -> Result<Value, TemplateError> {
-        let value = self
-            .compiled
-            .eval(names.clone())
-            .map_err(|error| TemplateError::rewritten(&self.source, &error, &self.rewritten))?;
-        if value.is_undefined() {
-            return Err(TemplateError {
-                message: format!("`{}` names something that does not exist", self.source.trim()),
-                line: 1,
-                column: 1,
-            });
-        }
-        Ok(value)
-    }
-
-    /// Evaluates it as a condition.
-    ///
-    /// # Errors
-    /// As [`Expr::eval`], and of a condition when it asks of a text that reads as a truth value whether it is true.
-    pub fn holds(&self, names: &Value) -> Result<bool, TemplateError> {
-        Ok(self.eval(names)?.is_true())
-    }
-
-    /// Evaluates it to JSON.
-    ///
-    /// # Errors
-    /// As [`Expr::eval`], and when the value has no JSON form.
-    pub fn eval_json(&self, names: &Value) -> Result<serde_json::Value, TemplateError> {
-        let value = self.eval(names)?;
-        functions::measure(&value).map_err(|error| TemplateError::of(&self.source, &error))?;
-        to_json(&value).map_err(|message| TemplateError { message, line: 1, column: 1 })
     }
 }
 
@@ -312,7 +237,7 @@ impl Template {
     pub fn references(&self) -> References {
         match self {
             Self::Plain(_) => References::default(),
-            Self::Single(expr) => expr.references(),
+            Self::Single(expr) => expr.references().clone(),
             Self::Mixed(mixed) => {
                 let template = mixed.environment.get_template(NAME);
                 let used = bounds::with_stack(|| template.map(|template| template.undeclared_variables(true)));
@@ -478,7 +403,7 @@ pub fn check_text(source: &str) -> Result<References, TemplateError> {
 /// # Errors
 /// When it does not parse.
 pub fn check_expr(source: &str) -> Result<References, TemplateError> {
-    Ok(Expr::parse(source)?.references())
+    Ok(Expr::parse(source)?.references().clone())
 }
 
 /// A JSON value for templates.

@@ -141,7 +141,7 @@ impl Engine {
         if run.status != Status::Completed {
             return Ok(Vec::new());
         }
-        let pinned = Arc::new(self.definition(&run)?);
+        let pinned = self.definition(&run)?;
         Graph::new(pinned).successors(&run).map_err(|failure| StartError::Definition(failure.message))
     }
 

@@ -1,7 +1,5 @@
 //! Decisions of persons beyond the answer to a gate: undo, archive, another model for all that is left.
 
-use std::sync::Arc;
-
 use crate::core::code::ErrorCode;
 use crate::core::decide::{self, Decision, DecisionKind, Refusal};
 use crate::core::event::Event;
@@ -23,7 +21,7 @@ impl Engine {
         let offspring = self.with_store(|store| store.made_from(run))?;
         let (who, engine) = (self.shared.ports.who.clone(), self.clone());
         self.append_decision(run, move |run| {
-            let flow = engine.definition(run).map(|pinned| crate::flow::of(&Arc::new(pinned), &Environment::new()));
+            let flow = engine.definition(run).map(|pinned| crate::flow::of(&pinned, &Environment::new()));
             let following = |key: &Key| flow.as_ref().ok()?.following(key);
             decide::undo(run, seq, &offspring, following, &who)
         })
@@ -51,7 +49,8 @@ impl Engine {
     /// When the definition has no such action, the document cannot be changed now, or the store cannot be used.
     pub async fn act(&self, run: RunId, document: &str, version: Option<u32>, action: &str) -> Result<(), EngineError> {
         let folded = self.load(run)?;
-        let task = self.definition(&folded)?.task;
+        let pinned = self.definition(&folded)?;
+        let task = &pinned.task;
         let Some(declared) = task.action(action) else {
             let ids: Vec<&str> = task.actions.iter().map(|action| action.id.as_str()).collect();
             let has = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
@@ -90,7 +89,8 @@ impl Engine {
             return self.message(run, &instruction).await;
         }
         // Its calls are named apart from those of steps and actions.
-        let task = self.definition(&folded)?.task;
+        let pinned = self.definition(&folded)?;
+        let task = &pinned.task;
         let taken = |id: &str| task.action(id).is_some() || folded.flow_calls().any(|call| call.key.step() == id);
         let names = std::iter::once("change".to_owned()).chain((2..u32::MAX).map(|n| format!("change-{n}")));
         let action = names.into_iter().find(|id| !taken(id)).unwrap_or_default();

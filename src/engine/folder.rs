@@ -2,6 +2,7 @@
 //! definition's folder, where it found the rest.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::core::code::ErrorCode;
 use crate::core::decide::Refusal;
@@ -9,7 +10,7 @@ use crate::core::id::RunId;
 use crate::core::kept_files::KeptFiles;
 use crate::core::pinned::Pinned;
 use crate::core::ports::Folders;
-use crate::core::task::{Body, FlowKind};
+use crate::core::task::{Body, FlowKind, Workflow};
 use crate::engine::EngineError;
 
 /// The definition with every file that its program may use. What a run did not keep is taken from the folder only as long
@@ -17,10 +18,12 @@ use crate::engine::EngineError;
 ///
 /// # Errors
 /// When it is not: what to do.
-pub fn completed(mut pinned: Pinned, run: RunId, folders: &dyn Folders) -> Result<Pinned, EngineError> {
-    let Some(folder) = pinned.folder.clone() else { return Ok(pinned) };
-    if let Body::Workflow(workflow) = &mut pinned.task.body
-        && let FlowKind::Process { sources, binary, whole: whole @ false, .. } = &mut workflow.flow
+pub fn completed(mut pinned: Arc<Pinned>, run: RunId, folders: &dyn Folders) -> Result<Arc<Pinned>, EngineError> {
+    let lacks_some =
+        matches!(&pinned.task.body, Body::Workflow(Workflow { flow: FlowKind::Process { whole: false, .. }, .. }));
+    let Some(folder) = pinned.folder.clone().filter(|_| lacks_some) else { return Ok(pinned) };
+    if let Body::Workflow(workflow) = &mut Arc::make_mut(&mut pinned).task.body
+        && let FlowKind::Process { sources, binary, whole, .. } = &mut workflow.flow
     {
         let kept: BTreeSet<&str> = sources.keys().chain(binary.keys()).map(String::as_str).collect();
         let others = folders.others(&folder, &kept).map_err(|why| {
@@ -63,7 +66,7 @@ mod tests {
         }
     }
 
-    fn pinned(whole: bool) -> Pinned {
+    fn pinned(whole: bool) -> Arc<Pinned> {
         let mut process = json!({ "argv": ["python3", "main.py"], "sources": { "main.py": "" } });
         if whole {
             process["whole"] = true.into();
@@ -73,7 +76,7 @@ mod tests {
             "retry": { "attempts": 1, "delay": 0, "backoff": 1.0, "max_delay": 0, "on": [] },
         });
         let task = serde_json::from_value(json!({ "id": "t", "name": "T", "body": { "workflow": workflow } })).unwrap();
-        Pinned { task, children: BTreeMap::new(), folder: Some("/there".into()) }
+        Arc::new(Pinned { task, children: BTreeMap::new(), folder: Some("/there".into()) })
     }
 
     #[test]

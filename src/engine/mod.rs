@@ -56,6 +56,7 @@ use crate::core::actor::Actor;
 use crate::core::code::ErrorCode;
 use crate::core::decide::{self, Decision, DecisionKind, Refusal};
 use crate::core::event::{Event, InstructionScope, PauseReason};
+use crate::core::fingerprint::Fingerprint;
 use crate::core::form::WrittenForm;
 use crate::core::gate::{Gate, GateBody, GateKind, SecretBody};
 use crate::core::id::{RunId, id_fragment};
@@ -121,6 +122,8 @@ struct Shared {
     feeds: Feeds,
     /// The run that was read last, and no other: what is new in it is all that is read the next time.
     folded: Mutex<Option<Run>>,
+    /// The definition of the run that was read last, until that run is driven from here.
+    definition: Mutex<Option<(Fingerprint, Arc<Pinned>)>>,
     /// The deadlines of the definitions of runs that were read.
     deadlines: DeadlineCache,
     /// How many requests are under way at each provider.
@@ -171,6 +174,7 @@ impl Engine {
             drives: Mutex::default(),
             feeds: Feeds::default(),
             folded: Mutex::default(),
+            definition: Mutex::default(),
             deadlines: DeadlineCache::default(),
             lanes: Mutex::default(),
             lane_freed: Notify::new(),
@@ -250,6 +254,7 @@ impl Engine {
                 let Ok(pinned) = self.definition(run) else { return };
                 run.learn(&pinned);
                 self.shared.deadlines.insert(run.definition.clone(), Arc::clone(&run.deadlines));
+                *self.read_definition() = Some((run.definition.clone(), pinned));
             }
         }
     }
@@ -274,8 +279,16 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub fn definition(&self, run: &Run) -> Result<Pinned, EngineError> {
-        Ok(self.with_store(|store| store.definition(&run.definition))?)
+    pub fn definition(&self, run: &Run) -> Result<Arc<Pinned>, EngineError> {
+        let known = self.read_definition().as_ref().filter(|(hash, _)| *hash == run.definition).cloned();
+        match known {
+            Some((_, pinned)) => Ok(pinned),
+            None => Ok(Arc::new(self.with_store(|store| store.definition(&run.definition))?)),
+        }
+    }
+
+    fn read_definition(&self) -> MutexGuard<'_, Option<(Fingerprint, Arc<Pinned>)>> {
+        self.shared.definition.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether any process drives a run.

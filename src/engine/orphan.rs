@@ -5,6 +5,8 @@
 //! still run, and ends it before the same call is performed again: never two at once.
 
 use std::fs;
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -99,8 +101,17 @@ fn began(pid: i32) -> Option<String> {
     // The second field is a name in brackets, which may hold anything.
     let fields: Vec<&str> = stat.get(stat.rfind(')')? + 1..)?.split_whitespace().collect();
     let (state, since) = (fields.first()?, fields.get(19)?);
-    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    (!matches!(*state, "Z" | "X")).then(|| format!("{} {since}", boot.trim()))
+    (!matches!(*state, "Z" | "X")).then(|| format!("{} {since}", boot()))
+}
+
+/// Which start of the machine this is: it does not change while a process runs.
+#[cfg(target_os = "linux")]
+fn boot() -> &'static str {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        boot.trim().to_owned()
+    })
 }
 
 /// When a process began; `None` when there is none, or it has ended and only its parent has not heard of it.

@@ -107,8 +107,9 @@ impl RunLoop {
         if run.newer {
             return Err(Refusal::newer().into());
         }
-        let pinned = engine.with_store(|store| store.definition(&run.definition))?;
-        let pinned = Arc::new(super::folder::completed(pinned, run.id, &*ports.folders)?);
+        let pinned = engine.definition(&run)?;
+        *engine.read_definition() = None;
+        let pinned = super::folder::completed(pinned, run.id, &*ports.folders)?;
         let flow = crate::flow::interruptible(&pinned, &ports.environment, &control.interrupt);
         let config = RunConfig::of(&pinned, &run);
         let left = orphan::left(&*ports.spool, run.id);

@@ -23,12 +23,15 @@ pub fn is_program(name: &str) -> bool {
     name.ends_with(".program")
 }
 
+/// What the name of an unsaved text ends with.
+const DRAFT: &str = ".draft";
+
 /// An unsaved text, while the store cannot take it.
 pub fn draft(name: &str) -> String {
-    format!("{}.draft", &Fingerprint::of_bytes(name.as_bytes()).as_str()[..16])
+    format!("{}{DRAFT}", &Fingerprint::of_bytes(name.as_bytes()).as_str()[..16])
 }
 
 /// Whether that is the name of an unsaved text.
 pub fn is_draft(name: &str) -> bool {
-    name.ends_with(".draft")
+    name.ends_with(DRAFT)
 }

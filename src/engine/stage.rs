@@ -190,13 +190,12 @@ impl RunLoop {
     fn feed(&mut self) -> Wants {
         self.session.at(self.now());
         let several = || Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let apart = self.config.runs_code && several();
         let session = &mut self.session;
-        self.log.feed(
-            |events| {
-                if apart { tokio::task::block_in_place(|| session.feed(events)) } else { session.feed(events) }
-            },
-        )
+        self.log.feed(|events| match session.ask(events) {
+            Some(wants) => wants,
+            None if several() => tokio::task::block_in_place(|| session.answer()),
+            None => session.answer(),
+        })
     }
 
     /// Feeds the flow and performs what is pure until nothing new comes of it. What is staged then is to be committed.
@@ -212,7 +211,7 @@ impl RunLoop {
             }
             // What the flow notes may change a document: actions look at it once that is folded in.
             if self.wants.notes.is_empty() {
-                crate::flow::action::add(&*self.flow, &self.config.pinned.task, &self.run, &mut self.wants);
+                crate::flow::action::add(&*self.session, &self.config.pinned.task, &self.run, &mut self.wants);
             }
             let notes = std::mem::take(&mut self.wants.notes);
             let noted = !notes.is_empty();

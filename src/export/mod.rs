@@ -13,7 +13,6 @@ mod pdf;
 pub mod wire;
 
 use crate::core::code::ErrorCode;
-use crate::core::document::RESULT;
 use crate::core::run::Run;
 use crate::core::text::{self, visible};
 
@@ -148,15 +147,10 @@ pub fn export(run: &Run, format: Format, scope: ExportScope) -> Result<Vec<u8>, 
     })
 }
 
-/// The result of a run: what it was completed with, else what the document `result` says.
+/// The result of a run, as it is by now.
 fn result(run: &Run) -> Result<crate::core::run::RunResult, ExportError> {
-    run.result
-        .clone()
-        .or_else(|| {
-            let (_, current) = run.documents.get(RESULT)?.current()?;
-            Some(crate::core::run::RunResult { title: current.title.clone(), body: current.body.clone() })
-        })
-        .ok_or_else(|| ExportError::NoResult { run: run.id.short(), status: run.seen_status().name() })
+    let none = || ExportError::NoResult { run: run.id.short(), status: run.seen_status().name() };
+    run.current_result().ok_or_else(none)
 }
 
 #[cfg(test)]

@@ -459,3 +459,20 @@ fn a_letter_that_no_font_of_a_pdf_has_is_named_and_nothing_is_lost_in_silence() 
     let pdf = super::export(&run([done("t", "a\u{1b}[2Jb")]), Format::Pdf, ExportScope::Result).unwrap();
     assert!(pdf.windows(8).any(|bytes| bytes == b"(a^[[2Jb"), "{}", pdf.escape_ascii());
 }
+
+#[test]
+fn a_result_that_was_written_while_the_run_was_open_again_is_the_one_that_is_exported() {
+    let written = |version, body: &str, by: &str| Event::DocumentWritten {
+        name: "result".into(),
+        version,
+        title: "Poem".into(),
+        body: body.into(),
+        by: by.into(),
+        proposed: false,
+        action: None,
+    };
+    let completed = Event::RunCompleted { title: "Poem".into(), body: "before".into() };
+    let reopened = Event::RunResumed { by: "ana@host".into(), epoch: 2, after: None };
+    let open = run([written(1, "before", "model"), completed, reopened, written(2, "after", "ana@host")]);
+    assert!(export(&open, Format::Md, ExportScope::Result).unwrap().contains("after"));
+}

@@ -25,6 +25,7 @@ use crate::core::run::{Run, Status};
 use crate::core::step::{OnCrash, OnCut, Retry};
 use crate::core::step_name::REPLY;
 use crate::core::task::{Body, Instruct, Task};
+use crate::core::template::References;
 use crate::core::turn::{self, Wording};
 use crate::core::work::{PromptWork, Reply, Work};
 
@@ -48,10 +49,6 @@ impl Chat {
 }
 
 impl Flow for Chat {
-    fn names(&self, run: &Run) -> minijinja::Value {
-        Names::of(run, &self.pinned.task.inputs).value()
-    }
-
     fn open(&self, run: &Run) -> Box<dyn Session> {
         Box::new(Conversation { pinned: Arc::clone(&self.pinned), run: run.clone(), settled: 0 })
     }
@@ -87,6 +84,10 @@ impl Session for Conversation {
             self.settled += 1;
         }
         now.wants(self.settled)
+    }
+
+    fn names(&self, run: &Run, _: &References) -> minijinja::Value {
+        Names::of(run, &self.pinned.task.inputs).value()
     }
 }
 

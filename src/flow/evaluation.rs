@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexSet;
 use serde_json::Value;
 
 use crate::core::actor::Actor;
 use crate::core::call::{Call, CallStatus, Ending};
-use crate::core::document;
 use crate::core::event::{Event, FlowDecision};
 use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
@@ -16,7 +15,6 @@ use crate::core::key::{Key, Segment};
 use crate::core::revised::Revised;
 use crate::core::run::Run;
 use crate::core::template::Expr;
-use crate::core::text::Untrusted;
 use crate::core::work::Work;
 use crate::flow::effort;
 use crate::flow::mistake::Mistake;
@@ -37,17 +35,6 @@ pub enum Outcome {
     Skipped(Skip),
     /// It has no output; the cause.
     Failed(Failure),
-}
-
-/// A text of a document beside the result, as an accepted result or the code says it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DocumentText {
-    /// The document.
-    pub name: String,
-    /// Its title.
-    pub title: Untrusted,
-    /// Its body.
-    pub body: Untrusted,
 }
 
 /// The calls of a run by what a look asks for, so that none has to go through all of them.
@@ -276,18 +263,6 @@ impl<'a> Evaluation<'a> {
     pub fn set_state(&mut self, key: &Key, name: &str, value: Value) {
         if self.run.set_state.get(name).and_then(|set| set.get(key)).map(Revised::value) != Some(&value) {
             self.note(Event::StateSet { key: key.clone(), name: name.to_owned(), value });
-        }
-    }
-
-    /// Notes what the documents beside the result come to: `texts` are all that is said of them now, in order. A document
-    /// goes back to an earlier text only if it `may_return`.
-    pub fn write(&mut self, texts: &[&DocumentText], may_return: impl Fn() -> bool) {
-        let mut by_name: IndexMap<&str, Vec<(&Untrusted, &Untrusted)>> = IndexMap::new();
-        for text in texts {
-            by_name.entry(&text.name).or_default().push((&text.title, &text.body));
-        }
-        for (name, texts) in by_name {
-            self.notes.extend(document::given_in_order(self.run, name, &texts, &may_return));
         }
     }
 

@@ -20,11 +20,13 @@ use crate::core::run::Run;
 use crate::core::step::{OnCrash, Retry, Timespan};
 use crate::core::step_name::StepName;
 use crate::core::task::{Body, FlowKind};
+use crate::core::template::References;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
 
 pub mod action;
 pub mod chat;
+mod documents;
 mod effort;
 mod evaluation;
 mod feedback;
@@ -50,9 +52,6 @@ pub use self::interrupt::Interrupt;
 pub trait Flow: Send + Sync {
     /// Opens a session on a run as it stands. The session has seen every event up to `run.seq`.
     fn open(&self, run: &Run) -> Box<dyn Session>;
-
-    /// What is seen of a run by what is asked about its documents: the names of its result, as far as it has come.
-    fn names(&self, run: &Run) -> minijinja::Value;
 
     /// Which calls come after a call; `None`: nothing but code says so.
     fn following(&self, _key: &Key) -> Option<Following> {
@@ -90,8 +89,23 @@ pub trait Session: Send {
     /// Takes the events that came since the last call, in order (none at first), and says what is wanted now.
     ///
     /// Called again with the notes that it gave, once they are in the journal. It may take as long as a program's
-    /// answer takes, so the engine calls it where blocking is allowed.
+    /// answer takes.
     fn feed(&mut self, events: &[Event]) -> Wants;
+
+    /// As [`Session::feed`], if the answer comes within moments. `None`: it takes longer, or may, and is to be waited for
+    /// where blocking is allowed, by [`Session::answer`].
+    fn ask(&mut self, events: &[Event]) -> Option<Wants> {
+        Some(self.feed(events))
+    }
+
+    /// Waits for what [`Session::ask`] did not give.
+    fn answer(&mut self) -> Wants {
+        self.feed(&[])
+    }
+
+    /// What is seen of the run by what is asked about its documents: the names of its result, as far as it has come, without
+    /// the steps that are not `named`. `run` is what it was fed.
+    fn names(&self, run: &Run, named: &References) -> minijinja::Value;
 
     /// Says what time it is, before events are fed. A flow that tells its author the time has it journaled.
     fn at(&mut self, _now: DateTime<Utc>) {}

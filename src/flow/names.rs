@@ -13,6 +13,7 @@ use crate::core::task::{Body, Task};
 use crate::core::template::{Expr, References, from_json, to_json};
 use crate::core::title::item_title;
 use crate::core::work::{secret_mark, secret_name, secret_name_mark, without_secrets};
+use crate::flow::effort;
 
 mod granted;
 
@@ -370,13 +371,14 @@ fn inputs(run: &Run, fields: &[crate::core::form::Field]) -> Value {
     from_json(&inputs)
 }
 
-/// What is seen of a run whose steps are not a graph: the inputs, and for each step that is declared what was accepted of it,
-/// in the order in which it was asked for.
+/// What is seen of a run whose steps are not a graph: the inputs, and for each step that is declared and named what was
+/// accepted of it, in the order in which it was asked for.
 #[must_use]
-pub fn of_calls(task: &Task, run: &Run) -> Value {
+pub fn of_calls(task: &Task, run: &Run, named: &References) -> Value {
     let names = Names::of(run, &task.inputs);
     let Body::Workflow(workflow) = &task.body else { return names.value() };
-    let steps = workflow.steps.iter().map(|step| {
+    let steps = workflow.steps.iter().filter(|step| named.reads_step(&step.id)).map(|step| {
+        effort::spend(run.calls.len());
         let of_step = |call: &&Call| call.key.segments().len() == 1 && call.step == step.id;
         let mut calls: Vec<&Call> = run.flow_calls().filter(of_step).collect();
         calls.sort_by(|one, other| one.key.cmp(&other.key));
@@ -393,8 +395,8 @@ pub fn of_calls(task: &Task, run: &Run) -> Value {
 pub fn values_used(expr: &Expr, names: &Value) -> serde_json::Value {
     const LONGEST: usize = 200;
     let mut saw = serde_json::Map::new();
-    for name in expr.references().0 {
-        let Ok(value) = Expr::parse(&name).and_then(|path| path.eval_json(names)) else { continue };
+    for (name, path) in expr.paths() {
+        let Ok(value) = path.eval_json(names) else { continue };
         let text = value.to_string();
         let value = if text.len() > LONGEST {
             let cut: String = text.chars().take(LONGEST).collect();
@@ -402,7 +404,7 @@ pub fn values_used(expr: &Expr, names: &Value) -> serde_json::Value {
         } else {
             value
         };
-        saw.insert(name, value);
+        saw.insert(name.clone(), value);
     }
     serde_json::json!({ "expr": expr.source(), "saw": saw })
 }

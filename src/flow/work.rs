@@ -31,9 +31,14 @@ pub struct Resolved {
 /// # Errors
 /// A template or expression that does not work out.
 pub fn resolve(node: &Node, names: &Names, model: Option<&str>, turns: Vec<Message>) -> Result<Resolved, Mistake> {
-    let of_a_shell = matches!(&node.does, Doing::Command(plan) if plan.spec.shell);
-    if !of_a_shell && !names.have_secrets() {
-        let work = work(node, &Sight::now(names), model, turns)?;
+    if !names.have_secrets() {
+        let sight = Sight::now(names);
+        if let Doing::Command(plan) = &node.does
+            && plan.spec.shell
+        {
+            return command::of_a_shell(plan, node, &sight, schema(node, &sight)?);
+        }
+        let work = work(node, &sight, model, turns)?;
         // What is rendered is the same, and rendered once.
         let identity = match &work {
             Work::Command(command) if command.speaks.is_some() || !command.options.is_empty() => {

@@ -26,12 +26,11 @@ pub fn find(program: &str, path: Option<&str>, folder: &Path) -> io::Result<Path
     // An empty entry is the folder itself.
     for entry in path.unwrap_or(USUAL).split(':') {
         let file = folder.join(entry).join(program);
-        if file.is_file() && accessat(CWD, &file, Access::EXEC_OK, AtFlags::EACCESS).is_ok() {
+        let Ok(facts) = std::fs::metadata(&file) else { continue };
+        if facts.is_file() && accessat(CWD, &file, Access::EXEC_OK, AtFlags::EACCESS).is_ok() {
             return Ok(file);
         }
-        if file.exists() {
-            error = io::ErrorKind::PermissionDenied;
-        }
+        error = io::ErrorKind::PermissionDenied;
     }
     Err(error.into())
 }

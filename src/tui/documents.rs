@@ -4,6 +4,7 @@
 //! The page that is shown without paging is the version that counts. Any other is *earlier*, whichever way it lies in time.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use ratatui::text::{Line, Span};
 
@@ -172,7 +173,7 @@ impl EditedDocument {
 
 /// The versions of a document of which an edit is kept that was not saved, oldest first.
 #[must_use]
-pub fn unsaved_edits(kept: &HashMap<String, String>, document: &str) -> Vec<u32> {
+pub fn unsaved_edits<S: BuildHasher>(kept: &HashMap<String, String, S>, document: &str) -> Vec<u32> {
     let edits = kept.iter().filter(|(_, text)| !text.is_empty()).filter_map(|(name, _)| drafts::document_of(name));
     let mut versions: Vec<u32> = edits.filter(|(of, _)| *of == document).map(|(_, version)| version).collect();
     versions.sort_unstable();

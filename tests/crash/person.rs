@@ -94,7 +94,7 @@ pub fn work(sandbox: &Sandbox) {
         };
         let state = finish(sandbox, &harness, run).await;
         if state.origin.is_none() {
-            let pinned = harness.engine.definition(&state).unwrap().into();
+            let pinned = harness.engine.definition(&state).unwrap();
             let fork = harness.engine.fork(&Fork { run, at: FORK_AT.parse().unwrap(), pinned }).unwrap();
             finish(sandbox, &harness, fork).await;
         }

@@ -8,6 +8,7 @@ use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::{Event, PauseReason};
 use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
+use stepwell::core::ports::JournalError;
 use stepwell::core::run::Status;
 use stepwell::engine::{Start, StopReason, Update};
 
@@ -222,8 +223,9 @@ async fn whoever_gives_up_waiting_for_the_lock_has_decided_nothing() {
     until_told(&told, &[true]).await;
     decided.abort();
     assert!(decided.await.unwrap_err().is_cancelled(), "it holds up nobody");
-    // The try that is under way meets the lock as well.
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    // The try that is under way meets the lock as well: another, which waits for the same connection, comes after it.
+    let refused = harness.store.pin(&pinned(&json!([prompt("b", "x", json!({}))]), &json!({}))).unwrap_err();
+    assert!(matches!(refused, JournalError::Busy(_)), "{refused:?}");
     release(&holder);
     assert_eq!(harness.events(run).len(), before);
 }

@@ -350,7 +350,7 @@ async fn forked() -> (Harness, RunId) {
     ]);
     let run = harness.start(&steps, json!({}));
     let state = harness.drive(run).await;
-    let pinned = Arc::new(harness.engine.definition(&state).unwrap());
+    let pinned = harness.engine.definition(&state).unwrap();
     let fork = harness.engine.fork(&Fork { run, at: "b".parse().unwrap(), pinned }).unwrap();
     harness.drive(fork).await;
     (harness, fork)

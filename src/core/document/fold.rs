@@ -8,6 +8,15 @@ use crate::core::run::{Run, RunResult, Status};
 use crate::core::task::Kind;
 
 impl Run {
+    /// What it has come to by now: the version of its result that counts, else what it was completed with.
+    #[must_use]
+    pub fn current_result(&self) -> Option<RunResult> {
+        let current = self.documents.get(RESULT).and_then(Document::current);
+        let written =
+            current.map(|(_, version)| RunResult { title: version.title.clone(), body: version.body.clone() });
+        written.or_else(|| self.result.clone())
+    }
+
     /// The newest event about what a gate is of: the call, or the document.
     #[must_use]
     pub fn newest_about(&self, gate: &Gate) -> u64 {

@@ -58,12 +58,11 @@ impl Run {
         });
         let Some((key, attempt)) = newest else { return };
         let of_it = |message: &&mut ChatMessage| message.reply.as_ref() == Some(&(key.clone(), attempt));
-        match self.messages.iter_mut().rfind(of_it) {
-            Some(message) => message.wrote = Some(version),
-            None => {
-                let silent = ChatMessage::by_model(&key, attempt, Untrusted::default());
-                self.messages.push(ChatMessage { wrote: Some(version), ..silent });
-            }
+        if let Some(message) = self.messages.iter_mut().rfind(of_it) {
+            message.wrote = Some(version);
+            return;
         }
+        let silent = ChatMessage::by_model(&key, attempt, Untrusted::default());
+        self.messages.push(ChatMessage { wrote: Some(version), ..silent });
     }
 }

@@ -6,6 +6,7 @@
 //! concerned. The tree of minijinja's own parser says where they are; every place in the result leads back to the place in
 //! the source, so that errors name what the person wrote.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use minijinja::machinery::ast::{BinOpKind, CallArg, CompareOpKind, Expr, Stmt, UnaryOpKind};
@@ -108,8 +109,10 @@ struct Edit {
 
 struct Writer<'s> {
     source: &'s str,
+    is_expr: bool,
     condition: bool,
-    tokens: Vec<(Kind, Range<usize>)>,
+    /// Read when they are asked for: most expressions have neither brackets nor products.
+    tokens: OnceCell<Vec<(Kind, Range<usize>)>>,
     edits: Vec<Edit>,
     usage: Usage,
     longest_captured: usize,
@@ -117,23 +120,24 @@ struct Writer<'s> {
 
 impl<'s> Writer<'s> {
     fn new(source: &'s str, is_expr: bool, condition: bool) -> Self {
-        let tokens = tokenize(source, is_expr, SyntaxConfig::default()).map_while(Result::ok).map(|(token, span)| {
-            let kind = match token {
-                Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => Kind::Open,
-                Token::ParenClose | Token::BracketClose | Token::BraceClose => Kind::Close,
-                Token::Mul => Kind::Times,
-                _ => Kind::Other,
-            };
-            (kind, span.start_offset as usize..span.end_offset as usize)
-        });
-        Self {
-            source,
-            condition,
-            tokens: tokens.collect(),
-            edits: Vec::new(),
-            usage: Usage::default(),
-            longest_captured: 0,
-        }
+        let (tokens, edits, usage) = (OnceCell::new(), Vec::new(), Usage::default());
+        Self { source, is_expr, condition, tokens, edits, usage, longest_captured: 0 }
+    }
+
+    fn tokens(&self) -> &[(Kind, Range<usize>)] {
+        self.tokens.get_or_init(|| {
+            let tokens = tokenize(self.source, self.is_expr, SyntaxConfig::default()).map_while(Result::ok);
+            let placed = tokens.map(|(token, span)| {
+                let kind = match token {
+                    Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => Kind::Open,
+                    Token::ParenClose | Token::BracketClose | Token::BraceClose => Kind::Close,
+                    Token::Mul => Kind::Times,
+                    _ => Kind::Other,
+                };
+                (kind, span.start_offset as usize..span.end_offset as usize)
+            });
+            placed.collect()
+        })
     }
 
     fn finish(mut self) -> Rewritten {
@@ -160,10 +164,14 @@ impl<'s> Writer<'s> {
 
     /// A range that has as many opening brackets as closing ones.
     fn balanced(&self, range: Range<usize>) -> Range<usize> {
-        let first = self.tokens.partition_point(|(_, token)| token.start < range.start);
-        let end = self.tokens.partition_point(|(_, token)| token.start < range.end);
+        if !self.source.contains(['(', '[', '{', ')', ']', '}']) {
+            return range;
+        }
+        let tokens = self.tokens();
+        let first = tokens.partition_point(|(_, token)| token.start < range.start);
+        let end = tokens.partition_point(|(_, token)| token.start < range.end);
         let (mut depth, mut missing) = (0_usize, 0_usize);
-        for (kind, _) in &self.tokens[first..end] {
+        for (kind, _) in &tokens[first..end] {
             match kind {
                 Kind::Open => depth += 1,
                 Kind::Close if depth == 0 => missing += 1,
@@ -172,14 +180,14 @@ impl<'s> Writer<'s> {
             }
         }
         let mut whole = range;
-        for (kind, token) in self.tokens[..first].iter().rev() {
+        for (kind, token) in tokens[..first].iter().rev() {
             if missing == 0 {
                 break;
             }
             missing -= usize::from(*kind == Kind::Open);
             whole.start = token.start;
         }
-        for (kind, token) in &self.tokens[end..] {
+        for (kind, token) in &tokens[end..] {
             if depth == 0 {
                 break;
             }
@@ -336,7 +344,7 @@ impl<'s> Writer<'s> {
     /// `left * right` becomes `(left)|__times(right)`.
     fn times(&mut self, left: &Expr<'_>, range: &Range<usize>, from: usize, to: usize) {
         let between =
-            self.tokens.iter().find(|(kind, token)| *kind == Kind::Times && token.start >= from && token.end <= to);
+            self.tokens().iter().find(|(kind, token)| *kind == Kind::Times && token.start >= from && token.end <= to);
         let Some(operator) = between.map(|(_, token)| token.clone()) else { return };
         let about = range.start;
         let is_product = matches!(left, Expr::BinOp(inner) if matches!(inner.op, BinOpKind::Mul));

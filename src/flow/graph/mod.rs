@@ -26,8 +26,9 @@ use crate::core::pinned::Pinned;
 use crate::core::revised::Revised;
 use crate::core::run::{Decided, Run};
 use crate::core::task::Body;
-use crate::core::template::Expr;
+use crate::core::template::{Expr, References};
 use crate::core::text::Untrusted;
+use crate::flow::documents::KnownDocuments;
 use crate::flow::evaluation::{CallIndex, Evaluation, in_order_of_ends, prompts_under_way};
 use crate::flow::judge::definition;
 use crate::flow::names::Names;
@@ -53,12 +54,6 @@ impl Flow for Graph {
         Box::new(self.session(run))
     }
 
-    fn names(&self, run: &Run) -> minijinja::Value {
-        let mut session = self.session(run);
-        session.feed(&[]);
-        session.names().value()
-    }
-
     fn following(&self, key: &Key) -> Option<Following> {
         let plan = Plan::of(&self.pinned, None)?;
         let key = key.clone();
@@ -75,7 +70,7 @@ impl Graph {
         let Body::Workflow(workflow) = &self.pinned.task.body else { return Ok(Vec::new()) };
         let mut session = self.session(run);
         session.feed(&[]);
-        let names = session.names().value();
+        let names = session.names_at_end(|_| true).value();
         let mut next = Vec::new();
         for successor in &workflow.then {
             if let Some(when) = &successor.when
@@ -101,7 +96,8 @@ impl Graph {
             Body::Instruct(_) => usize::MAX,
         };
         let index = CallIndex::of(run);
-        GraphSession { plan, inputs, max_calls, run: run.clone(), root, index, stopped: false, documents: false }
+        let documents = KnownDocuments::default();
+        GraphSession { plan, inputs, max_calls, run: run.clone(), root, index, documents, stopped: false }
     }
 }
 
@@ -112,10 +108,9 @@ struct GraphSession {
     run: Run,
     root: Scope,
     index: CallIndex,
+    documents: KnownDocuments,
     /// A `stop_when` held at the last look.
     stopped: bool,
-    /// Something happened to a document since then.
-    documents: bool,
 }
 
 impl Session for GraphSession {
@@ -123,11 +118,7 @@ impl Session for GraphSession {
         for event in events {
             let (seq, at) = (self.run.seq + 1, self.run.updated_at);
             self.run.apply(seq, at, event);
-            self.documents |= match event {
-                Event::DocumentWritten { .. } | Event::DocumentChosen { .. } => true,
-                Event::GateOpened(gate) => gate.document().is_some(),
-                _ => false,
-            };
+            self.documents.hear(event);
             if let Some(key) = event.key() {
                 self.root.touch(&self.plan, key, 0);
                 self.index.learn(&self.run, key);
@@ -170,12 +161,16 @@ impl Session for GraphSession {
         limit::hold(&self.run, self.max_calls, &mut wants);
         wants
     }
+
+    fn names(&self, _: &Run, named: &References) -> minijinja::Value {
+        self.names_at_end(|id| named.reads_step(id)).value()
+    }
 }
 
 impl GraphSession {
-    /// What the result sees.
-    fn names(&self) -> Names {
-        self.root.names_at_end(&self.plan, &self.run)
+    /// What the result sees, of the steps whose id `reads` lets in.
+    fn names_at_end(&self, reads: impl Fn(&str) -> bool) -> Names {
+        self.root.names_at_end(&self.plan, &self.run, reads)
     }
 
     /// Forgets what it has seen: the next look is at all that the journal has.
@@ -187,11 +182,11 @@ impl GraphSession {
     fn look(&mut self) -> (Vec<Event>, bool) {
         let mut evaluation = Evaluation::new(&self.run, &self.inputs, &self.index);
         self.root.evaluate(&self.plan, &mut evaluation);
-        if evaluation.documents || std::mem::take(&mut self.documents) {
+        if evaluation.documents || !self.documents.is_quiet() {
             let mut texts = Vec::new();
             self.root.documents(&self.plan, &mut texts);
             texts.sort_by_key(|(seq, _)| *seq);
-            evaluation.write(&texts.into_iter().map(|(_, text)| text).collect::<Vec<_>>(), || true);
+            self.documents.write(texts.into_iter().map(|(_, text)| text), &mut evaluation, || true);
         }
         let (mut notes, stops) = (evaluation.notes, evaluation.stops);
         in_order_of_ends(&self.run, &mut notes);

@@ -21,14 +21,15 @@ use crate::core::key::{Key, Segment};
 use crate::core::run::Run;
 use crate::core::step::Join;
 use crate::core::template::{Expr, from_json};
-use crate::flow::Want;
-use crate::flow::evaluation::{DocumentText, Evaluation, Outcome};
+use crate::flow::documents::DocumentText;
+use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::memo::Dependency;
 use crate::flow::mistake::Mistake;
 use crate::flow::names::{Names, values_used};
 use crate::flow::plan::{Node, Plan};
 use crate::flow::skip::Skip;
 use crate::flow::work::{condition, eval};
+use crate::flow::{Want, effort};
 
 /// How far the steps of a plan have come.
 pub struct Scope {
@@ -216,10 +217,10 @@ impl Scope {
 
     /// What `steps.X` is of every step, for what comes after all of them; of one that has not ended, as a run that ends
     /// early has it, what there is so far.
-    #[must_use]
-    pub fn views(&self, plan: &Plan) -> IndexMap<String, Value> {
+    fn views(&self, plan: &Plan, reads: impl Fn(&str) -> bool) -> IndexMap<String, Value> {
         let mut steps = (*self.names.steps).clone();
-        for (node, state) in plan.nodes.iter().zip(&self.states) {
+        for (node, state) in plan.nodes.iter().zip(&self.states).filter(|(node, _)| reads(&node.step.id)) {
+            effort::spend(state.slots.len());
             let view = match (&state.outcome, state.slots.as_slice()) {
                 (Outcome::Waiting, slots) if node.list.is_some() => view::fan_out(&state.items, slots, "pending"),
                 (Outcome::Waiting, [only]) => view::plain(only),
@@ -231,10 +232,10 @@ impl Scope {
         steps
     }
 
-    /// The names that the result of this scope sees.
+    /// The names that the result of this scope sees, of the steps whose id `reads` lets in.
     #[must_use]
-    pub fn names_at_end(&self, plan: &Plan, run: &Run) -> Names {
-        let mut names = self.names.clone().with_steps(self.views(plan));
+    pub fn names_at_end(&self, plan: &Plan, run: &Run, reads: impl Fn(&str) -> bool) -> Names {
+        let mut names = self.names.clone().with_steps(self.views(plan, reads));
         let own = |key: &Key| self.prefix.as_ref().is_none_or(|prefix| key.is_within(prefix));
         names.state = overlaid(&names.state, run, own);
         names
@@ -289,9 +290,9 @@ impl Scope {
     }
 
     fn step(&mut self, plan: &Plan, at: usize, evaluation: &mut Evaluation<'_>) {
-        evaluation.documents |= plan.documents[at];
         self.states[at].failure = None;
         if self.states[at].names_dirty || self.states[at].names.is_none() {
+            evaluation.documents |= plan.documents[at];
             let ready = self.ready(plan, at, evaluation);
             let lost = if plan.spare[at] { self.lost(plan, at, evaluation) } else { None };
             match lost.filter(|_| !matches!(ready, Ready::Skip(_))).map_or(ready, Ready::Skip) {
@@ -418,7 +419,9 @@ impl Scope {
         let (mut blocked, mut looked) = (false, Vec::new());
         for at_slot in 0..count {
             if blocked {
-                looked.extend(self.states[at].slots[at_slot].withdraw().then_some(at_slot));
+                let withdrawn = self.states[at].slots[at_slot].withdraw();
+                evaluation.documents |= withdrawn && plan.documents[at];
+                looked.extend(withdrawn.then_some(at_slot));
                 continue;
             }
             if at_slot >= first {
@@ -482,6 +485,7 @@ impl Scope {
         let node = &plan.nodes[at];
         let key = self.slot_key(plan, at, at_slot);
         let mut slot = std::mem::take(&mut self.states[at].slots[at_slot]);
+        let said = slot.said();
         let nothing_to_handle = node.handles.is_some() && names.failure.is_none();
         if nothing_to_handle {
             slot.end(Outcome::Skipped(Skip::nothing_to_handle()));
@@ -523,6 +527,8 @@ impl Scope {
                 Err(failure) => slot.fail(None, failure),
             }
         }
+        // What is said inside it may have gone with it.
+        evaluation.documents |= plan.documents[at] && (node.does.has_scope() || slot.said() != said);
         self.states[at].slots[at_slot] = slot;
     }
 

@@ -13,7 +13,8 @@ use crate::core::event::FlowDecision;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::key::Key;
 use crate::core::text::Untrusted;
-use crate::flow::evaluation::{DocumentText, Evaluation, Outcome};
+use crate::flow::documents::DocumentText;
+use crate::flow::evaluation::{Evaluation, Outcome};
 use crate::flow::memo::{Asked, CallView, Cell, Dependency};
 use crate::flow::names::{Names, values_used};
 use crate::flow::plan::{Doing, Node, Plan};
@@ -144,6 +145,12 @@ impl Slot {
             scopes.for_each(|scope| scope.documents(inner, into));
         }
         into.extend(self.written.as_ref().map(|written| (self.seq, written)));
+    }
+
+    /// Differs where what it says of a document itself does.
+    #[must_use]
+    pub fn said(&self) -> Option<(u64, u64)> {
+        self.written.as_ref().map(|written| (self.seq, written.stamp()))
     }
 
     /// Whether it has come as far as that iteration.
@@ -452,7 +459,7 @@ impl Turn<'_> {
         let text = |source| text("document", source, &context);
         let written = text(name).and_then(|name| {
             let (title, body) = (Untrusted::from(text(title)?), Untrusted::from(text(body)?));
-            Ok(DocumentText { name, title, body })
+            Ok(DocumentText::new(name, title, body))
         });
         match written {
             Ok(written) => slot.written = Some(written),

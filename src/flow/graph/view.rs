@@ -125,7 +125,7 @@ pub fn of_group(scope: &Scope, plan: &Plan, output: Option<&Parsed<Expr>>, run: 
         return CallView::waiting();
     }
     let output = match output {
-        Some(expr) => match eval("output", expr, &scope.names_at_end(plan, run).value()) {
+        Some(expr) => match eval("output", expr, &scope.names_at_end(plan, run, |_| true).value()) {
             Ok(output) => from_json(&output),
             Err(mistake) => return CallView::failed(None, mistake.into()),
         },
@@ -151,7 +151,7 @@ fn output_of(view: &Value) -> Value {
 /// # Errors
 /// A template of `[result]` that does not work out.
 pub fn result(scope: &Scope, plan: &Plan, run: &Run) -> Result<(String, String), Failure> {
-    let context = scope.names_at_end(plan, run).value();
+    let context = scope.names_at_end(plan, run, |_| true).value();
     let Some(result) = &plan.result else { return Ok((String::new(), String::new())) };
     let title = text("title", &result.title, &context)?;
     let body = match &result.body {
@@ -212,7 +212,7 @@ pub fn of_child(scope: &Scope, plan: &Plan, key: &Key, run: &Run) -> CallView {
         return CallView::waiting();
     }
     if let Some(expr) = plan.result.as_ref().and_then(|result| result.output.as_ref()) {
-        return match eval("output", expr, &scope.names_at_end(plan, run).value()) {
+        return match eval("output", expr, &scope.names_at_end(plan, run, |_| true).value()) {
             Ok(output) => CallView { stamp: scope.stamp(), ..CallView::accepted(from_json(&output), scope.seq()) },
             Err(mistake) => CallView::failed(Some(key.clone()), mistake.into()),
         };

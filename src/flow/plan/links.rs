@@ -88,11 +88,11 @@ pub(super) fn through(nodes: &mut [Node]) {
     for at in 0..nodes.len() {
         let node = &nodes[at];
         let list = node.list.as_ref().and_then(|list| list.as_ref().ok());
-        let list = list.map(crate::core::template::Expr::references).unwrap_or_default();
+        let list = list.map(crate::core::template::Expr::references);
         let shown = |&dep: &usize| -> Arc<[String]> {
             let id = &nodes[dep].step.id;
             let mut names = vec![format!("steps.{id}")];
-            if list.steps().any(|step| step == id) {
+            if list.is_some_and(|list| list.steps().any(|step| step == id)) {
                 names.extend(["item".to_owned(), "index".to_owned()]);
             }
             names.into()

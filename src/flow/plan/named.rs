@@ -11,7 +11,7 @@ pub(super) fn merge_text(into: &mut References, text: &Parsed<Template>) {
 
 pub(super) fn merge_expr(into: &mut References, expr: &Parsed<Expr>) {
     if let Ok(expr) = expr {
-        into.merge(&expr.references());
+        into.merge(expr.references());
     }
 }
 

@@ -30,7 +30,7 @@ use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::task::{Body, FlowKind};
 use crate::flow::graph::Graph;
-use crate::flow::{Environment, Flow, Interrupt, Session, names};
+use crate::flow::{Environment, Flow, Interrupt, Session};
 
 /// The types of a script, for editors.
 pub const TYPES: &str = include_str!("assets/stepwell.d.ts");
@@ -75,10 +75,6 @@ impl Scripted {
 }
 
 impl Flow for Scripted {
-    fn names(&self, run: &Run) -> minijinja::Value {
-        names::of_calls(&self.pinned.task, run)
-    }
-
     fn open(&self, run: &Run) -> Box<dyn Session> {
         let Body::Workflow(workflow) = &self.pinned.task.body else {
             return Graph::new(Arc::clone(&self.pinned)).open(run);
@@ -89,7 +85,8 @@ impl Flow for Scripted {
                 let script = JavaScript::new(entry, sources, watch.clone());
                 let origin = script.origin();
                 let session = ScriptedSession::new(&self.pinned, run, Box::new(script));
-                return Box::new(OwnThread::new(session, watch, self.interrupt.clone(), origin));
+                let pinned = Arc::clone(&self.pinned);
+                return Box::new(OwnThread::new(pinned, session, watch, self.interrupt.clone(), origin));
             }
             FlowKind::Process { argv, .. } => {
                 let process = Process::new(argv, workflow.kept_files(), &self.environment, self.deadline);

@@ -17,6 +17,10 @@ use chrono::{DateTime, Utc};
 use super::javascript::{MOST_CPU, Watch};
 use super::session::broken;
 use crate::core::event::Event;
+use crate::core::pinned::Pinned;
+use crate::core::run::Run;
+use crate::core::template::References;
+use crate::flow::names::of_calls;
 use crate::flow::{End, Interrupt, Session, Wants};
 
 /// So many threads may be left to their work at a time.
@@ -24,6 +28,9 @@ const MOST_ABANDONED: usize = 2;
 
 /// How often it is looked whether the wait is to end. A script that answers at once is not held up by it.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// Most scripts have answered by then: who waits that long for one holds up nothing else.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// What a script takes that is interrupted where it runs is a little more than its limit: twice that is a built-in.
 const MOST: Duration = Duration::from_millis(2 * MOST_CPU);
@@ -46,6 +53,7 @@ pub struct OwnThread {
     now: Option<DateTime<Utc>>,
     /// For messages.
     origin: String,
+    pinned: Arc<Pinned>,
 }
 
 /// The events that came, and what time it is.
@@ -59,8 +67,14 @@ enum Stage {
 }
 
 impl OwnThread {
-    /// Has `session`, whose script is watched by `watch` and begins at `origin`, compute on a thread of its own.
-    pub fn new(mut session: impl Session + 'static, watch: Watch, interrupt: Interrupt, origin: String) -> Self {
+    /// Has `session` of this definition, whose script is watched by `watch` and begins at `origin`, compute on a thread of its own.
+    pub fn new(
+        pinned: Arc<Pinned>,
+        mut session: impl Session + 'static,
+        watch: Watch,
+        interrupt: Interrupt,
+        origin: String,
+    ) -> Self {
         let (asks, asked) = channel::<Asked>();
         let (answers, wants) = channel();
         let (counts, counted) = channel();
@@ -91,11 +105,23 @@ impl OwnThread {
                 Err(error) => (None, Some(format!("the system gives no thread for the script: {error}"))),
             }
         };
-        Self { thread, over, asks: Some(asks), wants, counted, stage, watch, interrupt, now: None, origin }
+        Self { thread, over, asks: Some(asks), wants, counted, stage, watch, interrupt, now: None, origin, pinned }
+    }
+
+    /// Hands the events over. `Err`: what comes of it, where the script is not asked any more.
+    fn hand_over(&mut self, events: &[Event]) -> Result<(), Wants> {
+        if self.interrupt.is_raised() {
+            return Err(Wants::default());
+        }
+        if let Some(why) = self.over.clone() {
+            return Err(self.failed(why));
+        }
+        let asked = self.asks.as_ref().is_some_and(|asks| asks.send((events.to_vec(), self.now.take())).is_ok());
+        if asked { Ok(()) } else { Err(self.failed("the script crashed".to_owned())) }
     }
 
     /// Waits for what the script wants, as long as it may take.
-    fn answer(&mut self) -> Wants {
+    fn wait(&mut self) -> Wants {
         let mut time = None;
         let mut turn = None;
         loop {
@@ -146,14 +172,25 @@ impl OwnThread {
 
 impl Session for OwnThread {
     fn feed(&mut self, events: &[Event]) -> Wants {
-        if self.interrupt.is_raised() {
-            return Wants::default();
+        match self.hand_over(events) {
+            Ok(()) => self.wait(),
+            Err(wants) => wants,
         }
-        if let Some(why) = self.over.clone() {
-            return self.failed(why);
+    }
+
+    fn ask(&mut self, events: &[Event]) -> Option<Wants> {
+        match self.hand_over(events) {
+            Ok(()) => self.wants.recv_timeout(MOMENT).ok(),
+            Err(wants) => Some(wants),
         }
-        let asked = self.asks.as_ref().is_some_and(|asks| asks.send((events.to_vec(), self.now.take())).is_ok());
-        if asked { self.answer() } else { self.failed("the script crashed".to_owned()) }
+    }
+
+    fn answer(&mut self) -> Wants {
+        self.wait()
+    }
+
+    fn names(&self, run: &Run, named: &References) -> minijinja::Value {
+        of_calls(&self.pinned.task, run, named)
     }
 
     fn at(&mut self, now: DateTime<Utc>) {

@@ -21,7 +21,8 @@ use crate::core::gate::Gate;
 use crate::core::key::{Key, Segment};
 use crate::core::text::{Untrusted, counted};
 use crate::flow::Want;
-use crate::flow::evaluation::{DocumentText, Evaluation};
+use crate::flow::documents::{DocumentText, KnownDocuments};
+use crate::flow::evaluation::Evaluation;
 use crate::flow::judge::fails_checks;
 use crate::flow::memo::Dependency;
 use crate::flow::plan::Plan;
@@ -62,6 +63,7 @@ pub struct Pass {
     point: Key,
     times: IndexMap<Key, i64>,
     documents: Vec<DocumentText>,
+    known: KnownDocuments,
     /// The places of the child workflows among what was asked for.
     children: Vec<usize>,
     lines: Vec<String>,
@@ -99,6 +101,7 @@ impl Pass {
             point: Key::plain("start"),
             times: IndexMap::new(),
             documents: Vec::new(),
+            known: KnownDocuments::default(),
             children: Vec::new(),
             lines: Vec::new(),
             recorded: Recorded::default(),
@@ -111,12 +114,20 @@ impl Pass {
         pass
     }
 
+    /// Takes in what happened to documents.
+    pub fn hear(&mut self, event: &Event) {
+        self.known.hear(event);
+    }
+
     /// Takes in what events have changed. False when the code was told something that does not hold any more.
     pub fn touch<'a>(&mut self, keys: impl Iterator<Item = &'a Key>, ground: &Ground) -> bool {
         let mut touched = BTreeSet::new();
         for key in keys {
             for at in self.around(key) {
                 self.made[at].touch(key, ground);
+                if self.made[at].is_child(&ground.plan) {
+                    self.known.stir();
+                }
                 touched.insert(at);
             }
         }
@@ -232,7 +243,8 @@ impl Pass {
                     return Err("run.document: a document is { title, body }, both text".to_owned());
                 };
                 let (name, title, body) = (request.name.clone(), Untrusted::new(title), Untrusted::new(body));
-                self.documents.push(DocumentText { name, title, body });
+                self.documents.push(DocumentText::new(name, title, body));
+                self.known.stir();
                 return Ok(());
             }
             _ => {}
@@ -318,16 +330,22 @@ impl Pass {
                 }
             }
         }
+        if !self.known.is_quiet() {
+            self.tell_documents(plan, evaluation);
+        }
+        self.tell_lines(evaluation);
+    }
+
+    fn tell_documents(&mut self, plan: &Plan, evaluation: &mut Evaluation<'_>) {
         let mut texts = Vec::new();
         self.children.iter().for_each(|&at| self.made[at].documents(plan, &mut texts));
         texts.sort_by_key(|(seq, _)| *seq);
-        let texts: Vec<&DocumentText> = texts.into_iter().map(|(_, text)| text).chain(&self.documents).collect();
+        let texts = texts.into_iter().map(|(_, text)| text).chain(&self.documents);
         // What comes after a result that is to be accepted again is said again then.
         let run = evaluation.run;
         let is_redone =
             |made: &Made| made.told.is_none() && run.call(&made.key).is_some_and(|call| call.standing.is_some());
-        evaluation.write(&texts, || !self.made.iter().any(is_redone));
-        self.tell_lines(evaluation);
+        self.known.write(texts, evaluation, || !self.made.iter().any(is_redone));
     }
 
     fn tell_lines(&mut self, evaluation: &mut Evaluation<'_>) {

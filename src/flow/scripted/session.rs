@@ -17,10 +17,10 @@ use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::task::{Body, FlowKind};
-use crate::core::template::to_json;
+use crate::core::template::{References, to_json};
 use crate::core::text::Untrusted;
 use crate::flow::evaluation::{CallIndex, Evaluation, in_order_of_ends, prompts_under_way};
-use crate::flow::names::Names;
+use crate::flow::names::{Names, of_calls};
 use crate::flow::plan::Plan;
 use crate::flow::work::hosts::written_in;
 use crate::flow::{End, Session, Wants, limit};
@@ -83,6 +83,8 @@ pub struct ScriptedSession {
     ground: Ground,
     transport: Box<dyn Transport>,
     pass: Option<Pass>,
+    /// Asked, and not answered.
+    asked: Vec<Event>,
 }
 
 impl ScriptedSession {
@@ -104,7 +106,7 @@ impl ScriptedSession {
             max_calls,
             pinned: Arc::clone(pinned),
         };
-        Self { ground, transport, pass: None }
+        Self { ground, transport, pass: None, asked: Vec::new() }
     }
 }
 
@@ -115,6 +117,9 @@ impl Session for ScriptedSession {
             ground.run.apply(ground.run.seq + 1, ground.clock, event);
             if let Some(key) = event.key().filter(|_| !ground.pinned.children.is_empty()) {
                 ground.index.learn(&ground.run, key);
+            }
+            if let Some(pass) = &mut self.pass {
+                pass.hear(event);
             }
         }
         // It reaches further than the call that was decided about: all that has begun because of it.
@@ -137,6 +142,21 @@ impl Session for ScriptedSession {
         }
         self.pass = Some(pass);
         wants
+    }
+
+    /// A program takes its time.
+    fn ask(&mut self, events: &[Event]) -> Option<Wants> {
+        self.asked.extend_from_slice(events);
+        None
+    }
+
+    fn answer(&mut self) -> Wants {
+        let asked = std::mem::take(&mut self.asked);
+        self.feed(&asked)
+    }
+
+    fn names(&self, run: &Run, named: &References) -> minijinja::Value {
+        of_calls(&self.ground.pinned.task, run, named)
     }
 
     fn at(&mut self, now: DateTime<Utc>) {

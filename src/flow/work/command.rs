@@ -5,11 +5,11 @@
 
 use serde_json::Value;
 
-use super::{Sight, shorten, text};
+use super::{Resolved, Sight, shorten, text};
 use crate::core::shell::{Line, LinePart};
 use crate::core::step::{Command, ENDS_OPTIONS};
 use crate::core::template::{Piece, Template, TemplateError, to_json};
-use crate::core::work::{CommandWork, OwnFile};
+use crate::core::work::{CommandWork, OwnFile, Work};
 use crate::flow::mistake::Mistake;
 use crate::flow::plan::{CommandPlan, Node};
 
@@ -23,16 +23,59 @@ pub(super) fn work(
     sight: &Sight<'_>,
     schema: Option<Value>,
 ) -> Result<CommandWork, Mistake> {
-    let context = &sight.open;
-    let stdin = match &plan.stdin {
-        Some(stdin) => sight.text("stdin", stdin)?,
-        None => contract(node, sight)?,
-    };
+    let stdin = stdin(plan, node, sight)?;
     let line = match (plan.spec.shell, sight.before) {
-        (true, true) => Line { text: quoted(plan, context)?, ..Line::default() },
-        (true, false) => line(plan, context)?,
+        (true, true) => Line { text: quoted(plan, &sight.open)?, ..Line::default() },
+        (true, false) => line(plan, &sight.open)?,
         (false, _) => Line::default(),
     };
+    rest(plan, sight, schema, stdin, line)
+}
+
+/// Renders the work of a shell in a run without secrets. Only the text for the shell is made twice: as it is run, and as
+/// version 0.1.0 made it.
+///
+/// # Errors
+/// As [`work`].
+pub(super) fn of_a_shell(
+    plan: &CommandPlan,
+    node: &Node,
+    sight: &Sight<'_>,
+    schema: Option<Value>,
+) -> Result<Resolved, Mistake> {
+    let stdin = stdin(plan, node, sight)?;
+    let before = quoted(plan, &sight.open)?;
+    let line = line(plan, &sight.open)?;
+    let work = rest(plan, sight, schema, stdin, line)?;
+    let before = CommandWork {
+        argv: vec![before],
+        parameters: Vec::new(),
+        misplaced: None,
+        speaks: None,
+        options: Vec::new(),
+        ..work.clone()
+    };
+    let identity = (before != work).then_some(Work::Command(before));
+    Ok(Resolved { work: Work::Command(work), identity })
+}
+
+/// What a command reads.
+fn stdin(plan: &CommandPlan, node: &Node, sight: &Sight<'_>) -> Result<String, Mistake> {
+    match &plan.stdin {
+        Some(stdin) => sight.text("stdin", stdin),
+        None => contract(node, sight),
+    }
+}
+
+/// The work of a command of which what it reads, and the text for a shell if it is for one, are rendered.
+fn rest(
+    plan: &CommandPlan,
+    sight: &Sight<'_>,
+    schema: Option<Value>,
+    stdin: String,
+    line: Line,
+) -> Result<CommandWork, Mistake> {
+    let context = &sight.open;
     // Version 0.1.0, which did not note whether a command speaks, took a list for one text.
     let before = sight.before || plan.spec.speaks.is_none();
     let elements: Vec<Vec<String>> = match (plan.spec.shell, before) {

@@ -18,6 +18,7 @@ use crate::core::usage::{Usage, estimate_tokens};
 use super::exchange::{Answered, Failed, prompt_tokens};
 
 pub use recording::RECORDINGS;
+use recording::Recorded;
 
 /// How fast the demo answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +44,8 @@ pub(super) async fn answer(
     cancel: &CancellationToken,
 ) -> Result<Answered, Failed> {
     let text = match recording::recorded(&request.asker) {
-        Ok(Some(text)) => text,
+        Ok(Some(Recorded::Text(text))) => text,
+        Ok(Some(Recorded::Refused(why))) => return Err(Failed::new(Failure::new(FailureClass::Refused, why))),
         Ok(None) => match &request.schema {
             Some(schema) => schema_instance::instance(schema).to_string(),
             None => unchanged(request).unwrap_or_else(|| in_words(request)),

@@ -2,9 +2,11 @@
 //!
 //! A file is a list of `[[answers]]`: `step`, `attempt` (default 1), `index` (of an item, a script's call or a chat turn;
 //! absent: any) and `text`, a minijinja template over `inputs`, `item`, `index`, `attempt` and what a script hands over. A
-//! block tag takes its own line with it, and `text | transcript` is what definitions have. Tasks that ask the same have the same file.
+//! block tag takes its own line with it, and `text | transcript` is what definitions have. `refuse(WHY)` says why the demo has
+//! no answer for these inputs. Tasks that ask the same have the same file.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::Environment;
 use minijinja::syntax::SyntaxConfig;
@@ -57,15 +59,24 @@ fn first() -> u32 {
     1
 }
 
-/// The recorded answer for a call, or `None` when its task has none for that step.
-pub(super) fn recorded(asker: &Asker) -> Result<Option<String>, String> {
+/// What is recorded for a call.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Recorded {
+    /// An answer.
+    Text(String),
+    /// Why the demo has none for these inputs: an answer would say more than it knows.
+    Refused(String),
+}
+
+/// What is recorded for a call, or `None` when its task has nothing for that step.
+pub(super) fn recorded(asker: &Asker) -> Result<Option<Recorded>, String> {
     match RECORDINGS.iter().find(|(task, _)| *task == asker.task) {
         Some((_, file)) => replay(file, asker),
         None => Ok(None),
     }
 }
 
-fn replay(file: &str, asker: &Asker) -> Result<Option<String>, String> {
+fn replay(file: &str, asker: &Asker) -> Result<Option<Recorded>, String> {
     let file: File = toml::from_str(file).map_err(|error| error.to_string())?;
     let Some(recording) = choose(&file.answers, asker) else { return Ok(None) };
     let mut templates = Environment::new();
@@ -82,8 +93,16 @@ fn replay(file: &str, asker: &Asker) -> Result<Option<String>, String> {
     ]);
     let vars = asker.vars.as_ref().and_then(serde_json::Value::as_object).into_iter().flatten();
     names.extend(vars.map(|(name, value)| (name.as_str(), json(value))));
+    let refused = Arc::new(OnceLock::new());
+    let says = Arc::clone(&refused);
+    templates.add_function("refuse", move |why: String| {
+        let _ = says.set(why);
+    });
     let text = templates.render_named_str("recording", &recording.text, names).map_err(|error| error.to_string())?;
-    Ok(Some(text.trim().to_owned()))
+    Ok(Some(match refused.get() {
+        Some(why) => Recorded::Refused(why.clone()),
+        None => Recorded::Text(text.trim().to_owned()),
+    }))
 }
 
 /// Of a step's recordings: those of this index, else those for any, else those of another index in turn; of these the
@@ -110,7 +129,6 @@ fn choose<'a>(answers: &'a [Recording], asker: &Asker) -> Option<&'a Recording> 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Arc;
 
     use serde_json::json;
 
@@ -153,7 +171,14 @@ mod tests {
         let inputs = Arc::new(json!({"topic": "the \"sea\"", "stanzas": 3}));
         let item = Some(json!({"subject": "waves"}));
         let asker = Asker { task: "poem".to_owned(), step: step.to_owned(), attempt, inputs, item, vars: None, index };
-        replay(FILE, &asker).unwrap()
+        text(replay(FILE, &asker).unwrap())
+    }
+
+    fn text(recorded: Option<Recorded>) -> Option<String> {
+        recorded.map(|recorded| match recorded {
+            Recorded::Text(text) => text,
+            Recorded::Refused(why) => panic!("refused: {why}"),
+        })
     }
 
     #[test]
@@ -187,7 +212,25 @@ mod tests {
         let vars = Some(json!({ "part": "waves", "item": { "subject": "foam" } }));
         let asker = Asker { task: "poem".to_owned(), step: "write".to_owned(), attempt: 1, vars, ..Asker::default() };
         let file = "[[answers]]\nstep = \"write\"\ntext = \"{{ part }} and {{ item.subject }}\"";
-        assert_eq!(replay(file, &asker).unwrap().unwrap(), "waves and foam");
+        assert_eq!(text(replay(file, &asker).unwrap()).unwrap(), "waves and foam");
+    }
+
+    /// To find nothing in a text would say that it has no mistakes.
+    #[test]
+    fn a_text_of_ones_own_is_not_said_to_have_no_mistakes() {
+        let found = |part: &str, whole: &str| {
+            let inputs = Arc::new(json!({ "text": whole, "file": null }));
+            let vars = Some(json!({ "part": part, "number": 1, "count": 2 }));
+            let (task, step) = ("proofread".to_owned(), "find".to_owned());
+            recorded(&Asker { task, step, attempt: 1, inputs, vars, ..Asker::default() }).unwrap().unwrap()
+        };
+        let mine = "Their are to many misteaks.";
+        let Recorded::Refused(why) = found(mine, mine) else { panic!("it says that there is nothing") };
+        assert!(why.contains("a model reads all of it"), "{why}");
+        let Recorded::Text(some) = found("We recieve it.", "We recieve it.") else { panic!("refused") };
+        assert!(some.contains("receive"), "{some}");
+        // Another part of a text of which the demo knows something.
+        assert_eq!(found(mine, "Their are to many misteaks. We recieve it."), Recorded::Text("[]".to_owned()));
     }
 
     #[test]

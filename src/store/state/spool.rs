@@ -49,16 +49,13 @@ struct TextFile {
 
 impl Write for TextFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                create_folder_of(&self.path)?;
-                let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?;
-                file.set_len(0)?;
-                self.file.insert(file)
-            }
-        };
-        file.write(bytes)
+        if let Some(file) = &mut self.file {
+            return file.write(bytes);
+        }
+        create_folder_of(&self.path)?;
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?;
+        file.set_len(0)?;
+        self.file.insert(file).write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -180,12 +180,10 @@ impl AnyScreen {
     pub fn ticks(&self, quiet: bool) -> Option<Duration> {
         let calm = if quiet { QUIET } else { CALM };
         match self {
-            Self::Home(screen) if !screen.is_live() => Some(calm),
+            Self::Home(screen) => Some(if screen.is_live() { TICK } else { calm }),
+            Self::History(screen) => Some(if screen.is_live() { TICK } else { calm }),
             Self::Inbox(_) => Some(calm),
-            Self::Home(_) => Some(TICK),
             Self::Run(screen) => screen.ticks().then_some(TICK),
-            Self::History(screen) if !screen.is_live() => Some(calm),
-            Self::History(_) => Some(TICK),
             Self::Chat(screen) => screen.ticks().then_some(TICK),
             Self::Form(_) | Self::Connect(_) => None,
         }

@@ -1,15 +1,12 @@
 //! A run that is forked: what does not depend on a call is taken over, and the new run opens.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::backend::{Backend, Made};
-use crate::app::consent;
-use crate::catalog::{Catalog, SearchPaths};
+use crate::app::{consent, definitions};
 use crate::core::id::RunId;
 use crate::core::key::Key;
-use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::task::{Kind as TaskKind, Task};
 use crate::core::text::{Untrusted, counted};
@@ -25,8 +22,7 @@ impl Backend {
         let (paths, place) = (self.search_paths.clone(), at.clone());
         let today = move |engine: &Engine| {
             let old = load(engine, run)?;
-            let kept = engine.definition(&old).map_err(|error| error.to_string())?;
-            let pinned = Catalog::load(&where_from(&paths, &kept)).pin(&old.task).map_err(|error| {
+            let pinned = definitions::today(engine, &paths, &old).map_err(|error| {
                 let with = format!("stepwell fork {} --at '{place}' --pinned", old.id.short());
                 format!("{error}; `{with}` takes the definition that the run keeps")
             })?;
@@ -53,8 +49,8 @@ impl Backend {
     pub async fn choose_fork(&self, run: RunId) -> Result<Made, String> {
         self.blocking(move |engine| {
             let run = load(engine, run)?;
-            let task = engine.definition(&run).ok().map(|pinned| pinned.task);
-            let calls = calls(&run, task.as_ref());
+            let pinned = engine.definition(&run).ok();
+            let calls = calls(&run, pinned.as_ref().map(|pinned| &pinned.task));
             let title = run.shown_title();
             if calls.is_empty() {
                 return Err(format!("\"{title}\" has no call yet at which it could be forked"));
@@ -67,14 +63,6 @@ impl Backend {
 
 fn load(engine: &Engine, run: RunId) -> Result<Run, String> {
     engine.load(run).map_err(|error| error.to_string())
-}
-
-/// Where a run's definition came from is looked for today's, too: a run that was begun in a folder of its own needs that no
-/// second time.
-fn where_from(paths: &SearchPaths, kept: &Pinned) -> SearchPaths {
-    let known = |root: &&Path| paths.own.as_deref() != Some(*root) && root.is_dir();
-    let root = || kept.root().filter(known).map(Path::to_owned);
-    SearchPaths { dir: paths.dir.clone().or_else(root), ..paths.clone() }
 }
 
 /// The calls at which a run can be forked, in their order, each as it is called in the list of the run: of a conversation

@@ -73,7 +73,7 @@ impl Backend {
         if let Some(known) = self.known().tasks.get(&run.definition).cloned() {
             return known;
         }
-        let task = engine.definition(run).ok().map(|pinned| Arc::new(pinned.task));
+        let task = engine.definition(run).ok().map(|pinned| Arc::new(pinned.task.clone()));
         self.known().tasks.insert(run.definition.clone(), task.clone());
         task
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::backend::{Backend, Made};
 use crate::app::successors::{self, Next};
 use crate::core::call::Call;
-use crate::core::document::{Document, RESULT};
+use crate::core::document::RESULT;
 use crate::core::event::OriginKind;
 use crate::core::id::RunId;
 use crate::core::key::Key;
@@ -28,10 +28,8 @@ fn load(engine: &Engine, run: RunId) -> Result<Run, String> {
 
 /// The title and the body of a run's result.
 fn result(run: &Run) -> Result<(Untrusted, Untrusted), String> {
-    let current = run.documents.get(RESULT).and_then(Document::current);
-    let document = current.map(|(_, version)| (version.title.clone(), version.body.clone()));
-    let result = document.or_else(|| run.result.as_ref().map(|result| (result.title.clone(), result.body.clone())));
-    result.ok_or_else(|| format!("\"{}\" has no result yet", run.title))
+    let result = run.current_result().ok_or_else(|| format!("\"{}\" has no result yet", run.title))?;
+    Ok((result.title, result.body))
 }
 
 impl Backend {
@@ -61,7 +59,8 @@ impl Backend {
         let follow_ups = self.blocking(move |engine| {
             let run = load(engine, run)?;
             let (title, body) = result(&run)?;
-            let task = engine.definition(&run).map_err(|error| error.to_string())?.task;
+            let pinned = engine.definition(&run).map_err(|error| error.to_string())?;
+            let task = &pinned.task;
             // Why an expression of `[[then]]` does not work out keeps nobody from all else that may follow.
             let (next, wrong) = match successors::of(engine, run.id) {
                 Ok(next) => (next, None),

@@ -26,7 +26,7 @@ impl Backend {
         let opened = Arc::clone(&stands);
         let opened = self
             .blocking(move |engine| {
-                let task = engine.definition(&opened).ok().map(|pinned| Arc::new(pinned.task));
+                let task = engine.definition(&opened).ok().map(|pinned| Arc::new(pinned.task.clone()));
                 let drafts = engine.drafts(run).unwrap_or_default();
                 Ok(Opened { run: opened, task, drafts })
             })

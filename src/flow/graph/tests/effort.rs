@@ -1,6 +1,7 @@
 //! What an event costs does not grow with the length of the run: work is counted, not time.
 
 use super::*;
+use crate::core::actor::Actor;
 use crate::flow::effort::spent;
 
 /// Drives a run with one session until it waits or ends, each call on its own as it comes, and counts what the looks cost.
@@ -89,6 +90,47 @@ fn a_long_list_of_groups_costs_each_as_much_as_the_first() {
         let rules = json!({ "for_each": { "list": "inputs.items" } });
         many(&json!([{ "id": "g", "does": { "kind": "group", "steps": inside }, "rules": rules }]))
     });
+}
+
+#[test]
+fn documents_are_compared_once_however_many_items_write_them() {
+    for name in ["all", "{{ item }}"] {
+        grows_with_its_length(name, |_| {
+            let document = json!({ "name": name, "title": "{{ item }}", "body": "{{ output }}" });
+            let rules = json!({ "review": "never", "for_each": { "list": "inputs.items" }, "document": document });
+            many(&json!([prompt("n", "{{ item }}", &rules)]))
+        });
+    }
+}
+
+/// An action that waits while the run goes on costs each event no more than what it names.
+#[test]
+fn an_action_that_waits_does_not_evaluate_the_run_again() {
+    let waits = |length: usize, instruction: &str| {
+        let rules = json!({ "review": "never", "for_each": { "list": "inputs.items" } });
+        let mut task = many(&json!([prompt("other", "x", &never()), prompt("n", "{{ item }}", &rules)]));
+        let action = json!({ "id": "shorter", "name": "Shorter", "instruction": instruction });
+        task.actions.push(serde_json::from_value(action).unwrap());
+        let mut sim = Sim::new(task.clone(), json!({ "items": (0..length).collect::<Vec<_>>() }));
+        let (title, body, by) = ("T".into(), "B".into(), Actor::Model);
+        let (name, proposed, action) = ("result".to_owned(), false, None);
+        sim.apply(Event::DocumentWritten { name, version: 1, title, body, by, proposed, action });
+        let (key, by) = ("shorter#0".parse().unwrap(), "ana@here".into());
+        let (action, document, instruction) = ("shorter".into(), "result".into(), None);
+        sim.apply(Event::ActionRequested { key, action, document, version: 1, instruction, by });
+        let fed = sim.journal[sim.journal.len() - 2..].to_vec();
+        let mut wants = sim.session.feed(&fed);
+        spent();
+        crate::flow::action::add(&*sim.session, &task, &sim.run, &mut wants);
+        assert_eq!(wants.calls.first().map(|want| want.step.as_str()), Some("shorter"), "{wants:?}");
+        (spent(), format!("{:?}", wants.calls[0].work))
+    };
+    assert_eq!(waits(80, "Shorten {{ document.title }}").0, waits(20, "Shorten {{ document.title }}").0);
+    let (of_few, work) = waits(80, "Mind {{ steps.other.output }}");
+    assert_eq!(of_few, waits(20, "Mind {{ steps.other.output }}").0);
+    assert!(work.contains("Mind X"), "{work}");
+    let (of_all, work) = waits(80, "Mind {{ steps.n.outputs | length }}");
+    assert!(of_all >= 80 && work.contains("Mind 80"), "{of_all}: {work}");
 }
 
 /// An edit of an early iteration is an edit of all that came after it, as long as that has seen it.

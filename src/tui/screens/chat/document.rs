@@ -64,7 +64,9 @@ impl ChatScreen {
         let mut versions = unsaved_edits(&self.drafts, RESULT);
         if self.written().is_some() {
             // What was begun before the model delivered opens with the first.
-            versions.iter_mut().for_each(|version| *version = (*version).max(1));
+            for version in &mut versions {
+                *version = (*version).max(1);
+            }
             versions.dedup();
         }
         versions

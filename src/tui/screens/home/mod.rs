@@ -182,7 +182,8 @@ impl HomeScreen {
     /// Whether something is searched for among rows that are not all there yet.
     #[must_use]
     pub fn is_searching(&self) -> bool {
-        !self.search.is_empty() && !(self.listed.runs && self.listed.tasks)
+        let all_there = self.listed.runs && self.listed.tasks;
+        !self.search.is_empty() && !all_there
     }
 
     /// Whether a command has to wait for the rows that are searched, because it is about one of them.

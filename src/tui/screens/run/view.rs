@@ -182,14 +182,13 @@ impl RunScreen {
             _ => 5,
         };
         let below = self.below(canvas.theme, inner.width, most);
-        let (below, most) = match &self.over {
-            Over::Retry(_) => (below, most),
-            _ => {
-                // What is long takes more lines, as long as the output has the most.
-                let below = strip::wrapped(below, inner.width);
-                let most = below.len().min(usize::from(inner.height / 3)).max(most);
-                (strip::clipped(below, most, inner.width), most)
-            }
+        let (below, most) = if matches!(self.over, Over::Retry(_)) {
+            (below, most)
+        } else {
+            // What is long takes more lines, as long as the output has the most.
+            let below = strip::wrapped(below, inner.width);
+            let most = below.len().min(usize::from(inner.height / 3)).max(most);
+            (strip::clipped(below, most, inner.width), most)
         };
         let room = u16::try_from(below.len().min(most)).unwrap_or(u16::MAX);
         if room == 0 || inner.height < room + 4 {
