@@ -92,8 +92,8 @@ impl Engine {
         let pinned = self.definition(&folded)?;
         let task = &pinned.task;
         let taken = |id: &str| task.action(id).is_some() || folded.flow_calls().any(|call| call.key.step() == id);
-        let names = std::iter::once("change".to_owned()).chain((2..u32::MAX).map(|n| format!("change-{n}")));
-        let action = names.into_iter().find(|id| !taken(id)).unwrap_or_default();
+        let mut names = std::iter::once("change".to_owned()).chain((2..u32::MAX).map(|n| format!("change-{n}")));
+        let action = names.find(|id| !taken(id)).unwrap_or_default();
         let (who, document) = (self.shared.ports.who.clone(), document.to_owned());
         let asks =
             move |run: &Run| decide::request_action(run, &document, version, (&action, Some(&instruction)), &who);

@@ -406,6 +406,8 @@ pub enum Errand {
         /// It is edited then.
         edit: bool,
     },
+    /// Put the person's own copy of a shipped definition aside: the shipped one is used again.
+    DropCopy(String),
     /// Write a definition that was edited, and check it.
     SaveDefinition {
         /// As it was before.

@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use stepwell::core::call::{AttemptStatus, Call, CallStatus};
 use stepwell::core::code::ErrorCode;
 use stepwell::core::decide::DecisionKind;
-use stepwell::core::event::PauseReason;
+use stepwell::core::event::{Event, PauseReason, Recorded};
 use stepwell::core::failure::FailureClass;
 use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
 use stepwell::core::run::{Run, Status};
-use stepwell::engine::StopReason;
+use stepwell::engine::{StopReason, Subscription, Update};
 
-use super::harness::{self, Act, Harness, body, command, expr, prompt, shout, step, until_stopped, waiting};
+use super::harness::{self, Act, Harness, body, command, expr, prompt, shout, step, until, until_stopped, waiting};
 
 fn call<'a>(run: &'a Run, key: &str) -> &'a Call {
     run.call(&key.parse().unwrap()).unwrap()
@@ -191,4 +191,47 @@ async fn whoever_takes_up_a_run_that_rests_in_hand_hears_that_it_rests() {
     for _ in 0..3 {
         assert_eq!(harness.drive(run).await.status, Status::Waiting);
     }
+}
+
+/// A run of two prompts, of which the first is under way until it is let go.
+async fn answering(review: &str) -> (Harness, RunId, Arc<tokio::sync::Notify>, Subscription) {
+    let let_go = Arc::new(tokio::sync::Notify::new());
+    let held = Arc::clone(&let_go);
+    let harness = Harness::new(move |request| match request.key.step() {
+        "a" => Act::Finish(Arc::clone(&held), json!("whole")),
+        _ => shout(request),
+    });
+    let second = json!({ "review": "never", "after": ["a"] });
+    let steps = json!([prompt("a", "one", json!({ "review": review })), prompt("b", "two", second)]);
+    let run = harness.start(&steps, json!({}));
+    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    harness.engine.drive(run).unwrap();
+    let begun = |update: &Update| matches!(update, Update::Event(Recorded { event: Event::AttemptStarted(_), .. }));
+    until(&mut updates, |update| begun(update).then_some(())).await;
+    (harness, run, let_go, updates)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_left_is_given_up_once_its_answer_has_come_and_nothing_more_begins() {
+    let (harness, run, let_go, mut updates) = answering("never").await;
+    harness.engine.leave(run, PauseReason::Left);
+    let_go.notify_one();
+    while until_stopped(&mut updates).await != StopReason::Paused {}
+    let state = harness.engine.load(run).unwrap();
+    assert_eq!((state.status, state.paused), (Status::Paused, Some(PauseReason::Left)));
+    assert_eq!((call(&state, "a").status, call(&state, "a").attempts.len()), (CallStatus::Accepted, 1));
+    assert_eq!(harness.attempts(), ["a"], "what comes next is begun where it goes on");
+    assert!(!harness.engine.is_answering(run));
+    assert_eq!(harness.drive(run).await.status, Status::Completed);
+    assert_eq!(harness.attempts(), ["a", "b"], "nothing is asked for twice");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_left_waits_for_the_person_if_its_answer_does() {
+    let (harness, run, let_go, mut updates) = answering("always").await;
+    harness.engine.leave(run, PauseReason::Left);
+    let_go.notify_one();
+    while until_stopped(&mut updates).await != StopReason::Waiting {}
+    let state = harness.engine.load(run).unwrap();
+    assert_eq!((state.status, waiting(&state, GateKind::Review)), (Status::Waiting, vec!["a".to_owned()]));
 }

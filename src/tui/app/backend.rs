@@ -496,6 +496,7 @@ impl Backend {
             Errand::ListChangedTasks => self.list_changed_tasks().await,
             Errand::OpenDefinition(id) => self.read_definition(id).await,
             Errand::CopyDefinition { id, edit } => self.copy_definition(id, edit).await,
+            Errand::DropCopy(id) => self.drop_copy(id).await,
             Errand::SaveDefinition { before, text } => self.save_definition(before, text).await,
             Errand::ListWaiting { anew } => self.list_waiting(anew).await,
             Errand::Search { ticket, query } => {

@@ -1,14 +1,18 @@
-//! Definitions as files: read for the editor, written back and checked, copied to the person's own folder, and listed again
-//! when their files have changed.
+//! Definitions as files: read for the editor, written back and checked, copied to the person's own folder and put aside
+//! there, and listed again when their files have changed.
 
+use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
+use std::sync::{LazyLock, PoisonError};
 
 use super::backend::Backend;
 use crate::catalog::scaffold::{self, Origin};
-use crate::catalog::{Catalog, DefinitionSource, SearchPaths};
+use crate::catalog::{Catalog, DefinitionSource, Entry, SearchPaths};
+use crate::config::private_folder;
+use crate::core::task::Kind;
 use crate::export::file::{self, Existing};
 use crate::tui::message::{Definition, Message};
 
@@ -64,6 +68,22 @@ impl Backend {
         }))
     }
 
+    /// Puts the person's own copy of a shipped definition aside, where it can be taken back from.
+    pub async fn drop_copy(&self, id: String) -> Result<Option<Message>, String> {
+        let aside = self
+            .of_catalog(move |catalog, paths| {
+                let entry = catalog.get(&id).map_err(|error| error.to_string())?;
+                let root = paths.own.as_ref().filter(|_| hides_shipped(entry));
+                let root = root.ok_or_else(|| format!("`{id}` is no copy of yours of what is shipped"))?;
+                put_aside(root, entry).map_err(|error| format!("{} stays: {error}", entry.path.display()))
+            })
+            .await?;
+        if let Some(tasks) = self.list_tasks().await? {
+            self.post(tasks).await;
+        }
+        Ok(Some(Message::Done(format!("the shipped one is used again; yours is in {}", aside.display()))))
+    }
+
     /// Writes a definition that was edited, unless its file was changed by somebody else meanwhile, and checks it.
     pub async fn save_definition(&self, before: Definition, text: String) -> Result<Option<Message>, String> {
         let file = before.file.clone();
@@ -98,6 +118,29 @@ impl Backend {
             tokio::task::spawn_blocking(move || work(&Catalog::load(&backend.search_paths), &backend.search_paths));
         done.await.map_err(|error| error.to_string())?
     }
+}
+
+/// Whether a definition is the person's own and hides one that is shipped.
+pub fn hides_shipped(entry: &Entry) -> bool {
+    static SHIPPED: LazyLock<HashSet<String>> =
+        LazyLock::new(|| Catalog::load(&SearchPaths::default()).entries.into_iter().map(|entry| entry.id).collect());
+    entry.source == DefinitionSource::User && SHIPPED.contains(&entry.id)
+}
+
+/// Moves a definition of the person's own, a workflow with its folder, to a place where none is looked for.
+fn put_aside(root: &Path, entry: &Entry) -> io::Result<PathBuf> {
+    let whole = match entry.kind {
+        Kind::Instruct => Some(entry.path.as_path()),
+        Kind::Workflow => entry.path.parent(),
+    };
+    let named = whole.and_then(|whole| Some((whole, whole.file_name()?.to_string_lossy().into_owned())));
+    let (whole, name) = named.ok_or_else(|| io::Error::other("it has no name of its own"))?;
+    let trash = root.join("trash");
+    private_folder(&trash)?;
+    let free = (1..).map(|n| trash.join(if n == 1 { name.clone() } else { format!("{n}-{name}") }));
+    let aside = free.into_iter().find(|place| !place.exists()).unwrap_or_else(|| trash.join(&name));
+    std::fs::rename(whole, &aside)?;
+    Ok(aside)
 }
 
 fn read(id: String, file: PathBuf) -> Result<Definition, String> {
@@ -139,6 +182,34 @@ fn look_through(folder: &Path, deep: usize, left: &mut usize, hasher: &mut Defau
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_that_is_dropped_gives_way_to_what_is_shipped_and_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("own");
+        let paths =
+            SearchPaths { own: Some(own.clone()), state: folder.path().join("state"), ..SearchPaths::default() };
+        for (id, kind, kept) in
+            [("email", Kind::Instruct, "email.toml"), ("poem", Kind::Workflow, "poem/workflow.toml")]
+        {
+            for aside in [format!("trash/{kept}"), format!("trash/2-{kept}")] {
+                let shipped = Catalog::load(&paths);
+                assert!(!hides_shipped(shipped.get(id).unwrap()));
+                let file = scaffold::create(&own, kind, id, Some(&Origin::Task(id.into())), &shipped).unwrap();
+                // One with mistakes hides the shipped one as well.
+                std::fs::write(&file, format!("id = \"{id}\"\nnam = 1\n")).unwrap();
+                let catalog = Catalog::load(&paths);
+                let mine = catalog.get(id).unwrap();
+                assert!(hides_shipped(mine) && mine.source == DefinitionSource::User);
+                put_aside(&own, mine).unwrap();
+                assert_eq!(Catalog::load(&paths).get(id).unwrap().source, DefinitionSource::Builtin);
+                assert!(own.join(&aside).is_file(), "{aside}");
+            }
+        }
+        // One of their own that nothing shipped is behind is no copy.
+        std::fs::write(own.join("tasks/mine.toml"), "id = \"mine\"\nname = \"Mine\"").unwrap();
+        assert!(!hides_shipped(Catalog::load(&paths).get("mine").unwrap()));
+    }
 
     #[test]
     fn a_changed_added_or_removed_file_of_a_definition_is_noticed() {

@@ -77,6 +77,7 @@ fn row(catalog: &Catalog, entry: &Entry, engine: &Engine) -> TaskRow {
         learned: learned(catalog, entry, engine),
         runs: runs.into_iter().map(|run| (run.title, run.created_at)).collect(),
         file: (entry.source != DefinitionSource::Builtin).then(|| entry.path.clone()),
+        hides_shipped: super::definitions::hides_shipped(entry),
     }
 }
 

@@ -140,7 +140,7 @@ async fn show(parts: Parts, threads: Handle) -> Result<String, TuiError> {
     let leaving = leaving.unwrap_or(Leaving::Pause(PauseReason::HungUp));
     let finished = if leaving == Leaving::GoOn { finish_answers(&backend, &mut interrupt).await } else { Vec::new() };
     let said = tokio::select! {
-        said = leave(&backend, leaving, finished) => said,
+        said = leave(&backend, leaving, &finished) => said,
         _ = interrupt.recv() => {
             if let Some(engine) = backend.engine() {
                 engine.abandon();
@@ -214,7 +214,7 @@ fn rests(engine: &Engine, run: RunId, title: &str) -> Option<String> {
 
 /// Gives up the runs that are driven here, and says how to come back to them. `finished` are given up already, as soon as
 /// their answers have come.
-async fn leave(backend: &Backend, leaving: Leaving, finished: Vec<RunId>) -> String {
+async fn leave(backend: &Backend, leaving: Leaving, finished: &[RunId]) -> String {
     let Some(engine) = backend.engine() else { return String::new() };
     // What was decided or typed last is kept before anything else.
     let _ = tokio::time::timeout(PAUSE_TIMEOUT, backend.settle()).await;

@@ -19,6 +19,7 @@ use crate::tui::drafts::{Slot, Unsaved};
 use crate::tui::effect::{Change, Effect, Errand, Manage, Opening};
 use crate::tui::quote::Quote;
 use crate::tui::shown::ShownGate;
+use crate::tui::text::wrap::wrap_text;
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::line::LineInput;
 
@@ -104,6 +105,12 @@ impl Ask {
         let input =
             if instructs { Typed::Text(Box::new(Editor::at_end(answer))) } else { Typed::Line(LineInput::new(answer)) };
         Self { question, input, then, scope, problem: None }
+    }
+
+    /// The same question again, with what was wrong with the answer.
+    #[must_use]
+    pub fn again(self, problem: String) -> Self {
+        Self { problem: Some(problem), ..self }
     }
 
     /// The draft of what is typed: of the same name as on the run's own screen.
@@ -212,7 +219,10 @@ impl Ask {
             Typed::Line(_) => 1,
             Typed::Text(editor) => editor.rows(CELLS.min(area.width).saturating_sub(4), MOST_LINES),
         };
-        let place = middle(area, CELLS.into(), lines + 1);
+        let cells = usize::from(CELLS.min(area.width).saturating_sub(4));
+        let problem =
+            self.problem.as_deref().map(|problem| wrap_text(problem, theme.failed, cells)).unwrap_or_default();
+        let place = middle(area, CELLS.into(), lines + problem.len().max(1));
         canvas.clear(place);
         let inner = canvas.pane(place, self.question, true);
         let height = u16::try_from(lines).unwrap_or(u16::MAX).min(inner.height.saturating_sub(1)).max(1);
@@ -221,17 +231,17 @@ impl Ask {
             Typed::Line(input) => input.paint(canvas, line, true, matches!(self.then, Then::Key(..))),
             Typed::Text(editor) => editor.paint(canvas, line, true),
         }
-        let below = Rect { y: inner.y + height, height: 1, ..line };
+        let below = Rect { y: inner.y + height, height: inner.height.saturating_sub(height), ..line };
         if inner.height < height + 1 {
             return;
         }
-        match (self.problem.as_deref(), self.scope) {
-            (Some(problem), _) => canvas.text(below, problem, theme.failed),
-            (None, Some(scope)) => {
+        match (problem.is_empty(), self.scope) {
+            (false, _) => canvas.lines(below, &problem),
+            (true, Some(scope)) => {
                 let says = Span::styled("reaches: ", theme.muted);
                 canvas.line(below, &Line::from(vec![says, Span::styled(reach(scope), theme.accent)]));
             }
-            (None, None) => {}
+            (true, None) => {}
         }
     }
 }

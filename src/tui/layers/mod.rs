@@ -102,6 +102,12 @@ impl Above {
         }
     }
 
+    /// Whether it asks before something is done.
+    #[must_use]
+    pub fn confirms(&self) -> bool {
+        matches!(self.kind, Kind::Confirm(_))
+    }
+
     /// The run whose draft it edits.
     #[must_use]
     pub fn asks_about(&self) -> Option<RunId> {

@@ -157,6 +157,17 @@ pub fn of_task(task: &TaskRow, variants: &[&TaskRow]) -> Choose {
     if task.file.is_some() {
         entries.push(Entry::new("Edit its definition", "Alt-E", does(edit_definition(task))));
     }
+    if task.hides_shipped {
+        let lines = vec![
+            format!("Return to the \"{}\" that is shipped with Stepwell?", task.name),
+            "Your own copy is put aside, with all that you changed in it: where is said then. Runs keep theirs."
+                .to_owned(),
+        ];
+        let drop = Effect::Errand(Errand::DropCopy(task.id.clone()));
+        let asks = Above::effect(Kind::Confirm(Confirm::new(lines, vec![drop])));
+        let entry = Entry::new("Drop your copy: the shipped one is used again", "", does(asks));
+        entries.push(entry.found_by("drop", ["shipped", "original", "reset", "restore", "revert", "remove", "delete"]));
+    }
     if task.source != MINE {
         let copy = Effect::Errand(Errand::CopyDefinition { id: task.id.clone(), edit: false });
         entries.push(Entry::new("Copy to mine: yours is used from then on", "", does(copy)));
@@ -260,13 +271,19 @@ pub fn models(run: RunId, kind: TaskKind, key: &Key, models: &[(String, String)]
             Entry::new(name, why, Pick::Do(vec![pick]))
         })
         .collect();
-    let other = Ask::new("The model, as PROVIDER/MODEL", "", Then::Model(run, key.clone()));
+    let other = named_model(run, key, "");
     entries.push(Entry::new("Another, by its name…", "", Pick::Do(vec![Above::effect(Kind::Ask(other))])));
     let question = match kind {
         TaskKind::Instruct => "Which model should answer?".to_owned(),
         TaskKind::Workflow => format!("Which model should do {key}?"),
     };
     Choose::new(&question, entries)
+}
+
+/// Asks for a model by its name.
+#[must_use]
+pub fn named_model(run: RunId, key: &Key, typed: &str) -> Ask {
+    Ask::new("The model, as PROVIDER/MODEL", typed, Then::Model(run, key.clone()))
 }
 
 /// The actions that a task has for its document, made from the version that counts.

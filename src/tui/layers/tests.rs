@@ -52,6 +52,7 @@ fn tasks() -> Vec<crate::tui::screens::home::TaskRow> {
             learned: vec![],
             runs: vec![],
             file: None,
+            hides_shipped: false,
         })
         .into()
 }

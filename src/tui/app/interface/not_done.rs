@@ -10,7 +10,8 @@ use crate::core::id::RunId;
 use crate::core::task::Kind as TaskKind;
 use crate::tui::app::any_screen::AnyScreen;
 use crate::tui::drafts;
-use crate::tui::effect::{Change, Effect, Errand, Request};
+use crate::tui::effect::{Change, Effect, Errand, Opening, Request};
+use crate::tui::layers::{Kind, picks};
 use crate::tui::message::Message;
 
 impl Interface {
@@ -18,9 +19,14 @@ impl Interface {
     pub(super) fn not_done(&mut self, request: Request, why: String) -> (Vec<Effect>, bool) {
         let change = match request {
             Request::Change(change) => Some(change),
-            Request::Open(ticket, _) => {
+            Request::Open(ticket, opening) => {
                 // What was typed ahead was meant for it.
-                self.awaited.take_if(|awaited| awaited.is(ticket));
+                let awaited = self.awaited.take_if(|awaited| awaited.is(ticket));
+                // A name that was typed wrong is put right where it was typed.
+                if let (Some(_), Opening::PickModel { run, key, model }) = (awaited, opening) {
+                    self.above = Some(Kind::Ask(picks::named_model(run, &key, &model).again(why)).into());
+                    return (Vec::new(), true);
+                }
                 None
             }
             Request::Errand(errand) => {

@@ -141,7 +141,12 @@ impl Interface {
         match ready {
             Ready::Run(opened) => return (self.show_run(*opened), true),
             Ready::Form(form) => self.show_form(*form),
-            Ready::Above(above) => self.above = Some(*above),
+            Ready::Above(above) => {
+                if above.confirms() {
+                    self.ahead.clear();
+                }
+                self.above = Some(*above);
+            }
             Ready::Consent { choice, then } => {
                 self.ahead.clear();
                 self.above = Some(Kind::Confirm(consent(&choice, *then)).into());

@@ -95,6 +95,7 @@ fn home() -> Interface {
         learned: vec![],
         runs: vec![],
         file: None,
+        hides_shipped: false,
     };
     tell(&mut interface, Message::Tasks(vec![row]));
     tell(&mut interface, Message::OpenRuns(rows(2)));

@@ -453,3 +453,12 @@ fn a_run_that_has_to_be_decided_in_time_says_until_when_and_that_the_time_is_up(
     let picture = look(&mut screen, (80, 24));
     assert!(listed(&picture, "overdue") && picture.contains("deadline passed: will fail"), "{picture}");
 }
+
+#[test]
+fn where_the_filters_leave_nothing_no_words_are_blamed() {
+    let mut screen = history();
+    let asked = press(&mut screen, &["Tab", "Right", "Right", "Down", "Down"]);
+    answer(&mut screen, asked.last().unwrap(), vec![]);
+    let picture = look(&mut screen, (80, 24));
+    assert!(picture.contains("No run passes the filters.") && !picture.contains("words"), "{picture}");
+}

@@ -56,6 +56,8 @@ impl HistoryScreen {
             let open = self.search.is_empty() && self.chips.are_open();
             let says = if open {
                 "Nothing was produced yet. Esc goes back to Home, where tasks are started."
+            } else if self.search.is_empty() {
+                "No run passes the filters. Tab leads to them; Backspace there takes one away."
             } else {
                 "Nothing found. Fewer words find more; Tab leads to the filters."
             };

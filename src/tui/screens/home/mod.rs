@@ -66,6 +66,8 @@ pub struct TaskRow {
     pub runs: Vec<(String, DateTime<Utc>)>,
     /// Its file; `None` for what is in the binary.
     pub file: Option<PathBuf>,
+    /// It is the person's own, and one that is shipped is hidden by it.
+    pub hides_shipped: bool,
 }
 
 /// A row of the list.

@@ -41,6 +41,7 @@ fn task(id: &str, icon: &str, name: &str, body: Body) -> TaskRow {
         learned: vec![],
         runs: vec![],
         file: None,
+        hides_shipped: false,
     }
 }
 
@@ -413,4 +414,24 @@ fn a_run_that_has_to_be_decided_in_time_says_until_when_and_that_the_time_is_up(
         assert_eq!(picture.contains("deadline passed: will skip"), size.0 >= 80, "{picture}");
     }
     assert!(!home.update(Message::Tick(at(3_601))).1);
+}
+
+#[test]
+fn a_copy_of_what_is_shipped_can_be_dropped_once_that_was_asked() {
+    let mut home = home();
+    let mut tasks = home.tasks().to_vec();
+    tasks[0] = TaskRow { source: MINE.into(), hides_shipped: true, ..tasks[0].clone() };
+    home.fill_tasks(tasks, at(400));
+    press(&mut home, &["e", "m", "a", "i", "l"]);
+    let picked = |home: &mut HomeScreen| {
+        let effects = press(home, &["Tab"]);
+        let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
+        let mut above = above.clone();
+        above.update(Message::Paste("drop".into()));
+        above.update(Message::Key(key("Enter"))).effects
+    };
+    let effects = picked(&mut home);
+    let [Effect::Go(Go::Above(asks))] = effects.as_slice() else { panic!("{effects:?}") };
+    let mut asks = asks.clone();
+    assert_eq!(asks.update(Message::Key(key("Y"))).effects, [Effect::Errand(Errand::DropCopy("email".into()))]);
 }

@@ -148,3 +148,18 @@ fn what_is_typed_on_home_before_anything_is_listed_finds_what_is_listed_then() {
     assert_eq!(done(&orders), Vec::<&Order>::new());
     assert_eq!(asked(&typed(&mut interface, &["Enter"])), [&Opening::Chat("p".into())], "what is listed can be used");
 }
+
+#[test]
+fn what_is_to_be_taken_back_is_read_before_it_is_answered() {
+    let mut interface = history();
+    look(&mut interface);
+    let orders = burst(&mut interface, &["Alt-u", "Y"]);
+    let run = rows(1)[0].run;
+    assert_eq!(asked(&orders), [&Opening::TakeBack(run)]);
+    let undo = Effect::Change(Change::Undo { run, seq: 3 });
+    let confirm = crate::tui::layers::Confirm::new(vec!["Take it back?".into()], vec![undo]);
+    let ready = Ready::Above(Box::new(Layered::Confirm(confirm).into()));
+    let ticket = interface.ticket;
+    assert_eq!(done(&tell(&mut interface, Message::Ready(ticket, ready))), Vec::<&Order>::new());
+    assert_eq!(done(&typed(&mut interface, &["Y"])).len(), 1, "once it was seen, it does");
+}

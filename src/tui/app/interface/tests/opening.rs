@@ -145,3 +145,18 @@ fn a_decision_of_the_inbox_that_was_not_taken_waits_there_again() {
     let rows = |shown: &str| shown.matches("write[").count();
     assert_eq!(rows(&again), rows(&waiting), "{again}");
 }
+
+#[test]
+fn a_model_that_is_not_known_is_asked_for_again_with_what_was_typed_and_what_is_wrong() {
+    let mut interface = on(review());
+    let run = interface.top().run().unwrap();
+    let pick = Opening::PickModel { run, key: "write[0]".parse().unwrap(), model: "gpt-9".into() };
+    interface.open(pick.clone(), &mut Vec::new());
+    let request = Box::new(Request::Open(interface.ticket, pick));
+    let why = format!("`gpt-9` is no role and no PROVIDER/MODEL; {}", "known are these and more; ".repeat(5));
+    tell(&mut interface, Message::NotDone { request, why: format!("{why} the end") });
+    let shown = look(&mut interface);
+    assert!(shown.contains("gpt-9") && shown.contains("is no role") && shown.contains("the end"), "{shown}");
+    let orders = typed(&mut interface, &["Backspace", "5", "Enter"]);
+    assert!(matches!(asked(&orders)[..], [Opening::PickModel { model, .. }] if model == "gpt-5"), "{orders:?}");
+}
