@@ -99,6 +99,10 @@ pub fn about(run: &Run, gate: &Gate) -> String {
             format!("it was made from something that changed ({})", because.unwrap_or_default())
         }
         GateBody::Budget(budget) => over_budget(budget),
+        GateBody::Tools(tools) => {
+            let changes: Vec<String> = tools.changes().collect();
+            format!("the tools that it may call are not what they were: {}", changes.join(", "))
+        }
         GateBody::Secret(secret) => {
             format!("the secret `{}` has to be typed; it is kept in this process only", secret.name)
         }

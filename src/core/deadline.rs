@@ -196,7 +196,7 @@ impl Timed<'_> {
             GateBody::Stale(stale) => Some(&stale.fingerprint),
             GateBody::Budget(budget) => budget.fingerprint.as_ref(),
             GateBody::Secret(secret) => secret.fingerprint.as_ref(),
-            GateBody::Review(_) | GateBody::Input(_) | GateBody::InDoubt(_) => None,
+            GateBody::Review(_) | GateBody::Input(_) | GateBody::InDoubt(_) | GateBody::Tools(_) => None,
         };
         // What was kept stands for something else than it was made for.
         let stands = || call.standing.as_ref().filter(|standing| standing.attempt == gate.attempt);

@@ -272,7 +272,8 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
         DecisionKind::Skip => vec![skipped(call, tool_call, by)],
         DecisionKind::Approve => {
             let Some(approval) = approval(gate) else { return Err(not_allowed(gate, decision)) };
-            vec![Event::CallApproved { call: tool_call, key, fingerprint: approval.bytes.clone(), by }]
+            let (fingerprint, arguments, for_run) = (approval.bytes.clone(), None, false);
+            vec![Event::CallApproved { call: tool_call, key, fingerprint, arguments, for_run, by }]
         }
         DecisionKind::Deny { reason } => {
             let Some(approval) = approval(gate) else { return Err(not_allowed(gate, decision)) };

@@ -18,6 +18,7 @@ use super::id::RunId;
 use super::key::Key;
 use super::step_name::StepName;
 use super::text::Untrusted;
+use super::tool::{AskedCall, CallReturn, ToolSpec};
 use super::tool_call::ToolCallId;
 use super::usage::Budget;
 use super::work::Work;
@@ -265,6 +266,69 @@ pub enum Event {
         /// Who.
         by: Actor,
     },
+    /// The tools that the model of an attempt may call, as they were listed before it was asked.
+    ToolsListed {
+        /// The call.
+        key: Key,
+        /// The attempt.
+        attempt: u32,
+        /// Each of them.
+        tools: Vec<ToolSpec>,
+    },
+    /// A turn of the model ended in calls of tools. None of them has begun before this is committed.
+    TurnFinished {
+        /// The call.
+        key: Key,
+        /// The attempt.
+        attempt: u32,
+        /// From 1.
+        turn: u32,
+        /// What the model said beside them.
+        #[serde(default, skip_serializing_if = "Untrusted::is_empty")]
+        text: Untrusted,
+        /// In the order in which they were asked for.
+        calls: Vec<AskedCall>,
+        /// What the provider has to be sent back with the turn: never shown, and never an input of anything else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opaque: Option<Arc<Value>>,
+        /// What it took.
+        #[serde(flatten)]
+        measured: Measured,
+    },
+    /// A tool is about to be called: committed before it is.
+    ToolCalled {
+        /// The call.
+        key: Key,
+        /// The attempt.
+        attempt: u32,
+        /// Which call of which turn.
+        call: ToolCallId,
+        /// The tool.
+        tool: String,
+        /// The arguments, as they were allowed.
+        arguments: Arc<Value>,
+    },
+    /// It is known what a tool call came to.
+    ToolReturned {
+        /// The call.
+        key: Key,
+        /// The attempt.
+        attempt: u32,
+        /// Which call of which turn.
+        call: ToolCallId,
+        /// What.
+        outcome: CallReturn,
+        /// How long it took, in milliseconds.
+        #[serde(default)]
+        ms: u64,
+    },
+    /// Another process goes on with an attempt whose model calls tools, from where the journal has it.
+    AttemptResumed {
+        /// The call.
+        key: Key,
+        /// The attempt.
+        attempt: u32,
+    },
     /// A person changed an output.
     VersionEdited {
         /// The call.
@@ -304,6 +368,12 @@ pub enum Event {
         call: Option<ToolCallId>,
         /// The work that was shown.
         fingerprint: Fingerprint,
+        /// Of a tool call: the person changed its arguments to these.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        arguments: Option<Arc<Value>>,
+        /// Of a tool call: later calls of the same tool are allowed for the rest of the run.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        for_run: bool,
         /// Who.
         by: Actor,
     },

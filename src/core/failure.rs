@@ -32,11 +32,15 @@ pub enum FailureClass {
     Definition,
     /// A person denied the approval.
     Denied,
+    /// A tool says that it failed, or could not be called.
+    Tool,
+    /// A model that calls tools came to no answer within the turns that it may take, or asked for the same again and again.
+    Turns,
 }
 
 impl FailureClass {
     /// Every class, in the order of the reference.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Auth,
         Self::RateLimit,
         Self::Server,
@@ -49,6 +53,8 @@ impl FailureClass {
         Self::Command,
         Self::Definition,
         Self::Denied,
+        Self::Tool,
+        Self::Turns,
     ];
 
     /// The name in definitions and in JSON.
@@ -67,6 +73,8 @@ impl FailureClass {
             Self::Command => "command",
             Self::Definition => "definition",
             Self::Denied => "denied",
+            Self::Tool => "tool",
+            Self::Turns => "turns",
         }
     }
 

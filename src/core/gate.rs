@@ -11,7 +11,9 @@ use serde_json::Value;
 mod body;
 mod open;
 
-pub use body::{ApprovalBody, BudgetBody, GateBody, InDoubtBody, InputBody, ReviewBody, SecretBody, StaleBody};
+pub use body::{
+    ApprovalBody, BudgetBody, GateBody, InDoubtBody, InputBody, ReviewBody, SecretBody, StaleBody, ToolsBody,
+};
 pub use open::OpenGates;
 
 use super::document::RESULT;
@@ -37,6 +39,8 @@ pub enum GateKind {
     Budget,
     /// The value of a secret.
     Secret,
+    /// Whether tools are used that are not those that they were.
+    Tools,
 }
 
 impl GateKind {
@@ -51,6 +55,7 @@ impl GateKind {
             Self::Stale => "stale",
             Self::Budget => "budget",
             Self::Secret => "secret",
+            Self::Tools => "tools",
         }
     }
 }

@@ -52,6 +52,7 @@ pub mod testing;
 pub mod text;
 pub mod title;
 pub mod toml_reader;
+pub mod tool;
 pub mod tool_call;
 pub mod transcript;
 pub mod tuning;

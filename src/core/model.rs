@@ -21,6 +21,8 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+    /// Tools, to the model: what the calls of its last turn returned.
+    Tool,
 }
 
 /// One message of a conversation.
@@ -33,13 +35,63 @@ pub struct Message {
     /// Images that go with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<Image>,
+    /// The calls that the model asks for, of [`Role::Assistant`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<ModelCall>,
+    /// As it came in [`Completion::opaque`], of [`Role::Assistant`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opaque: Option<Arc<Value>>,
+    /// What each call of the turn before returned, of [`Role::Tool`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<ToolResult>,
+}
+
+/// A tool that a model may call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolOffer {
+    /// The name on the wire: at most 64 characters of `[A-Za-z0-9_-]`.
+    pub name: String,
+    /// What it does.
+    pub description: String,
+    /// The JSON Schema of its arguments, an object.
+    pub input: Value,
+}
+
+/// A call that a model asks for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ModelCall {
+    /// The provider's id of it; empty where it gives none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// The tool's name on the wire, as the model wrote it.
+    pub name: String,
+    /// The arguments; a text where what the model wrote is no JSON.
+    pub arguments: Value,
+}
+
+/// What a call returned, for the model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ToolResult {
+    /// As on [`ModelCall::id`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// As on [`ModelCall::name`].
+    pub name: String,
+    /// What it returned, as the model reads it.
+    pub text: String,
+    /// Pictures that came with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Image>,
+    /// It failed, or a person denied it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_error: bool,
 }
 
 impl Message {
     /// A message without images.
     #[must_use]
     pub fn new(role: Role, text: impl Into<String>) -> Self {
-        Self { role, text: text.into(), images: Vec::new() }
+        Self { role, text: text.into(), images: Vec::new(), calls: Vec::new(), opaque: None, results: Vec::new() }
     }
 }
 
@@ -80,8 +132,10 @@ pub struct ModelRequest {
     pub models: Vec<String>,
     /// The conversation; system messages first.
     pub messages: Vec<Message>,
-    /// The JSON Schema that the answer must fit.
+    /// The JSON Schema that the answer must fit. Beside tools the answer is asked for by a tool of ours.
     pub schema: Option<Value>,
+    /// The tools that it may call.
+    pub tools: Vec<ToolOffer>,
     /// Sampling temperature.
     pub temperature: Option<f64>,
     /// The longest answer, in tokens.
@@ -126,6 +180,8 @@ pub enum Finish {
     Length,
     /// It declined.
     Refused,
+    /// It waits for what the tools return that it calls.
+    Calls,
 }
 
 /// What a model wrote that is no part of the answer, and why. It was paid for, so it is kept.
@@ -142,6 +198,11 @@ pub struct Discarded {
 pub struct Completion {
     /// The text; when it came as a call of a tool that a schema was wrapped in, the arguments.
     pub text: Untrusted,
+    /// The tools that it calls, in the order in which it asked; empty: `text` is its answer.
+    pub calls: Vec<ModelCall>,
+    /// What the provider has to be sent back with a turn that calls tools (signed thoughts, for one), whatever that is to it.
+    /// It names its provider: another one passes it over.
+    pub opaque: Option<Arc<Value>>,
     /// What the server marked as the model's reasoning. A model may also write some of it into `text`.
     pub thinking: Untrusted,
     /// The model that was asked, `PROVIDER/MODEL`.

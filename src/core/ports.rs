@@ -16,13 +16,16 @@ mod runs;
 mod secrets;
 mod spool;
 mod timers;
+mod tools;
 
 use std::future::Future;
 use std::pin::Pin;
 
 pub use self::clock::Clock;
 pub use self::drafts::Drafts;
-pub use self::executor::{AskSink, AttemptContext, AttemptOutcome, AttemptRequest, Executor, MaySpend};
+pub use self::executor::{
+    AskSink, AttemptContext, AttemptOutcome, AttemptRequest, Executor, MaySpend, PastTurn, ToolCallRequest, Transcript,
+};
 pub use self::folders::Folders;
 pub use self::journal::{Append, Journal, JournalError, Stands, Writer};
 pub use self::memory::{Learned, Memory, SessionUpdate};

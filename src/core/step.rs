@@ -388,6 +388,12 @@ pub struct Prompt {
     /// Condense the oldest turns of the history over so many tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summarize_over: Option<u64>,
+    /// Patterns over the names of tools that the model may call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
+    /// Turns that it may take then, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_turns: Option<u32>,
 }
 
 /// What a prompt sees as earlier conversation.

@@ -11,6 +11,7 @@ use super::form::Field;
 use super::kept_files::KeptFiles;
 use super::step::{OnCut, Retry, Step};
 use super::template::{self, TemplateError};
+use super::tool::DeclaredTools;
 use super::tuning::ModelSettings;
 use super::usage::Budget;
 
@@ -63,6 +64,9 @@ pub struct Task {
     /// Tasks that take the result along.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub follow_ups: Vec<FollowUp>,
+    /// Tools that it declares, besides those of the config.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub tools: DeclaredTools,
     /// Whatever else the author wants to keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Value>,
@@ -169,6 +173,12 @@ pub struct Instruct {
     /// What comes of an answer that the limit of tokens cut; absent: the person is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_cut: Option<OnCut>,
+    /// Patterns over the names of tools that the model may call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
+    /// Turns that it may take for one answer then, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_turns: Option<u32>,
     /// How the model is asked to answer.
     #[serde(default, skip_serializing_if = "ModelSettings::is_default")]
     pub settings: Box<ModelSettings>,

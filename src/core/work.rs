@@ -13,6 +13,7 @@ use super::form::Field;
 use super::host::{self, NamedHosts};
 use super::model::Message;
 use super::step::{Parse, Speaks};
+use super::tool::OfferedTools;
 use super::tuning::Tuning;
 
 /// The resolved work of a call. Secrets stand in it as markers ([`secret_marker`]), never as values.
@@ -116,6 +117,9 @@ pub struct PromptWork {
     /// What else is set of how the model answers.
     #[serde(default, skip_serializing_if = "Tuning::is_default")]
     pub tuning: Tuning,
+    /// The tools that the model may call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Box<OfferedTools>>,
 }
 
 /// How a model's answer is read.

@@ -277,6 +277,8 @@ impl RunLoop {
             files,
             nonce: self.run.nonce.clone(),
             secrets: self.config.secrets.clone(),
+            declared: Arc::default(),
+            transcript: None,
         };
         let context = AttemptContext {
             deltas: attempt::sink(self.feed.clone(), want.key.clone(), attempt, Arc::clone(&partial)),

@@ -13,6 +13,7 @@ use crate::core::run::Run;
 use crate::core::step::{OnCrash, Retry};
 use crate::core::step_name::StepName;
 use crate::core::text::Untrusted;
+use crate::core::tool::FinishedTurn;
 use crate::core::usage::Usage;
 
 /// The events of an attempt's end. `random` is between 0 and 1: retries are spread by it.
@@ -31,6 +32,10 @@ pub fn events(
         AttemptOutcome::Done { output, problem, measured } => {
             let measured = Measured { ms, ..measured };
             vec![Event::AttemptFinished { key, attempt, output: output.into(), problem, measured }]
+        }
+        AttemptOutcome::Turn(FinishedTurn { turn, text, calls, opaque, measured }) => {
+            let measured = Measured { ms, ..measured };
+            vec![Event::TurnFinished { key, attempt, turn, text, calls, opaque, measured }]
         }
         AttemptOutcome::Failed { failure, partial, in_doubt: true, .. } if on_crash == OnCrash::Ask => {
             vec![Event::GateOpened(in_doubt(&key, attempt, &failure.message, &partial))]

@@ -166,6 +166,7 @@ impl MarkdownWriter {
                     Role::System => "System",
                     Role::User => "You",
                     Role::Assistant => "Model",
+                    Role::Tool => "Tools",
                 };
                 let remark = message.remark(run).map(|remark| format!(" ({remark})")).unwrap_or_default();
                 self.paragraph(&format!("**{who}{remark}:**"));

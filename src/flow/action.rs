@@ -237,6 +237,7 @@ impl<'a> Made<'a> {
             seed: settings.seed,
             continues: *on_cut == Some(OnCut::Continue),
             tuning: settings.tuning.clone(),
+            tools: None,
         }))
     }
 

@@ -334,6 +334,7 @@ impl Now<'_> {
             seed: settings.seed,
             continues: self.instruct.on_cut == Some(OnCut::Continue),
             tuning: settings.tuning.clone(),
+            tools: None,
         })
     }
 }

@@ -201,7 +201,7 @@ fn prompt(
             })?);
         }
     }
-    messages.push(Message { role: Role::User, text: text("prompt", &plan.prompt, context)?, images });
+    messages.push(Message { images, ..Message::new(Role::User, text("prompt", &plan.prompt, context)?) });
     let models = plan.spec.model.as_deref().or(model).map(str::to_owned);
     Ok(Work::Prompt(PromptWork {
         models: models.into_iter().chain(plan.spec.fallback.iter().cloned()).collect(),
@@ -213,6 +213,7 @@ fn prompt(
         seed: plan.spec.seed,
         continues,
         tuning: (*plan.spec.tuning).clone(),
+        tools: None,
     }))
 }
 

@@ -220,6 +220,8 @@ impl Inner {
                     notes.extend(answered.notes);
                     return Ok(Completion {
                         text: Untrusted::from(answered.text),
+                        calls: Vec::new(),
+                        opaque: None,
                         thinking: Untrusted::from(answered.thinking),
                         model: target.to_string(),
                         answered_by: answered.by,

@@ -109,6 +109,15 @@ pub fn redacted(outcome: AttemptOutcome, redactor: &Redactor) -> AttemptOutcome 
             problem: problem.map(|problem| redactor.redact(&problem)),
             measured: measured(took, redactor),
         },
+        AttemptOutcome::Turn(mut turn) => {
+            turn.text = Untrusted::new(redactor.redact(turn.text.data()));
+            for call in &mut turn.calls {
+                call.arguments = redactor.redact_json((*call.arguments).clone()).into();
+            }
+            turn.opaque = turn.opaque.map(|opaque| redactor.redact_json((*opaque).clone()).into());
+            turn.measured = measured(turn.measured, redactor);
+            AttemptOutcome::Turn(turn)
+        }
         AttemptOutcome::Failed { mut failure, partial, in_doubt, measured: took } => {
             failure.message = redactor.redact(&failure.message);
             failure.detail = failure.detail.map(|detail| redactor.redact(&detail));

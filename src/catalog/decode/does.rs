@@ -68,6 +68,8 @@ impl Context<'_> {
                 table.done();
                 tokens.map(u64::from)
             }),
+            tools: Vec::new(),
+            max_turns: None,
         })
     }
 

@@ -49,6 +49,8 @@ impl Context<'_> {
             needs,
             result,
             on_cut: on_cut(root),
+            tools: Vec::new(),
+            max_turns: None,
             settings: Box::new(ModelSettings::read(root)),
         }
     }

@@ -13,6 +13,7 @@ use crate::core::diagnostic::{Report, SourceSpan, SourceText};
 use crate::core::key::is_id;
 use crate::core::task::{Body, FollowUp, Kind, Task};
 use crate::core::toml_reader::{self, Item, Table, TomlString};
+use crate::core::tool::DeclaredTools;
 
 mod action;
 mod does;
@@ -172,6 +173,7 @@ impl Context<'_> {
             inputs: self.fields(root, "inputs"),
             actions: root.tables("actions").iter().map(|table| self.action(table, kind)).collect(),
             follow_ups: root.tables("follow_ups").iter().map(|table| self.follow_up(table)).collect(),
+            tools: DeclaredTools::new(),
             meta: root.get("meta").and_then(Item::table).and_then(|table| table.json()),
             body: match kind {
                 Kind::Instruct => Body::Instruct(self.instruct(root)),

@@ -65,7 +65,7 @@ pub async fn ask(
     }
     forget_typed();
     match &gate.body {
-        GateBody::Approval(_) => approval(asker).await,
+        GateBody::Approval(_) | GateBody::Tools(_) => approval(asker).await,
         GateBody::Input(_) if talks => {
             Ok(Answered::Decide(DecisionKind::Answer { value: json!(not_empty(asker, "\nyou > ").await?) }))
         }

@@ -114,7 +114,7 @@ impl Call {
     fn status_of(&self, gate: &Gate) -> CallStatus {
         match gate.kind() {
             GateKind::Review => CallStatus::Review,
-            GateKind::Approval => CallStatus::Approval,
+            GateKind::Approval | GateKind::Tools => CallStatus::Approval,
             // A conversation asks for the next message after a turn that stands.
             GateKind::Input if self.status == CallStatus::Accepted => CallStatus::Accepted,
             GateKind::Input => CallStatus::Input,

@@ -65,6 +65,7 @@ fn awaited(kind: GateKind) -> &'static str {
         GateKind::Stale => "a choice: run again or keep",
         GateKind::Budget => "a higher budget",
         GateKind::Secret => "a secret",
+        GateKind::Tools => "a look at tools that have changed",
     }
 }
 

@@ -29,6 +29,11 @@ impl Event {
             | Self::AttemptFailed { key, .. }
             | Self::AttemptCancelled { key, .. }
             | Self::AttemptRejected { key, .. }
+            | Self::AttemptResumed { key, .. }
+            | Self::ToolsListed { key, .. }
+            | Self::TurnFinished { key, .. }
+            | Self::ToolCalled { key, .. }
+            | Self::ToolReturned { key, .. }
             | Self::VersionEdited { key, .. }
             | Self::CallAccepted { key, .. }
             | Self::CallApproved { key, .. }

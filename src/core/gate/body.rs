@@ -13,6 +13,7 @@ use crate::core::fingerprint::Fingerprint;
 use crate::core::form::{Field, WrittenForm};
 use crate::core::key::Key;
 use crate::core::text::Untrusted;
+use crate::core::tool::ToolSpec;
 use crate::core::usage::{Budget, Usage};
 use crate::core::work::Work;
 
@@ -34,6 +35,8 @@ pub enum GateBody {
     Budget(BudgetBody),
     /// Of [`GateKind::Secret`].
     Secret(SecretBody),
+    /// Of [`GateKind::Tools`].
+    Tools(ToolsBody),
 }
 
 impl GateBody {
@@ -48,6 +51,7 @@ impl GateBody {
             Self::Stale(_) => GateKind::Stale,
             Self::Budget(_) => GateKind::Budget,
             Self::Secret(_) => GateKind::Secret,
+            Self::Tools(_) => GateKind::Tools,
         }
     }
 
@@ -68,6 +72,7 @@ impl GateBody {
             GateKind::Stale => Self::Stale(from_value(shows)?),
             GateKind::Budget => Self::Budget(from_value(shows)?),
             GateKind::Secret => Self::Secret(from_value(shows)?),
+            GateKind::Tools => Self::Tools(from_value(shows)?),
         })
     }
 }
@@ -263,6 +268,31 @@ pub struct SecretBody {
     /// What the call is asked to do; absent in journals of version 0.1.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
+}
+
+/// Tools that are not what they were when the run first listed them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolsBody {
+    /// Those that have changed or are gone, as they were.
+    pub before: Vec<ToolSpec>,
+    /// Those that have changed or are new, as they are now.
+    pub after: Vec<ToolSpec>,
+    /// Of all tools as they are now.
+    pub fingerprint: Fingerprint,
+}
+
+impl ToolsBody {
+    /// What has become of each tool, in the order of what is shown: `files/read has changed`.
+    pub fn changes(&self) -> impl Iterator<Item = String> {
+        let was = |tool: &ToolSpec| self.before.iter().any(|before| before.tool == tool.tool);
+        let is = |tool: &ToolSpec| self.after.iter().any(|after| after.tool == tool.tool);
+        let gone = self.before.iter().filter(move |tool| !is(tool)).map(|tool| format!("{} is gone", tool.tool));
+        let now = self.after.iter().map(move |tool| {
+            let what = if was(tool) { "has changed" } else { "is new" };
+            format!("{} {what}", tool.tool)
+        });
+        now.chain(gone)
+    }
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::tools::{CallOutcome, ToolScope};
 use super::{BoxFuture, Spool};
 use crate::core::event::Measured;
-use crate::core::failure::Failure;
+use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::WrittenForm;
 use crate::core::id::RunId;
 use crate::core::kept_files::KeptFiles;
@@ -17,6 +18,8 @@ use crate::core::model::{Asker, DeltaSink};
 use crate::core::secret::SecretRef;
 use crate::core::step::Timespan;
 use crate::core::text::Untrusted;
+use crate::core::tool::{CallReturn, DeclaredTools, FinishedTurn, OfferedTools, OwnTool, ToolRules, ToolSpec};
+use crate::core::tool_call::ToolCallId;
 use crate::core::usage::Usage;
 use crate::core::work::Work;
 
@@ -45,6 +48,53 @@ pub struct AttemptRequest {
     pub nonce: String,
     /// The secret inputs of the run: name and reference.
     pub secrets: Vec<(String, SecretRef)>,
+    /// The tools that the definition declares.
+    pub declared: Arc<DeclaredTools>,
+    /// Of a prompt whose model calls tools.
+    pub transcript: Option<Transcript>,
+}
+
+/// How far an attempt has come whose model calls tools. The next request to the model is made of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transcript {
+    /// The tools that it may call, as they were listed.
+    pub tools: Arc<[ToolSpec]>,
+    /// The turns so far. Of each, every call has come to its end.
+    pub turns: Vec<PastTurn>,
+}
+
+/// A turn, and what its calls came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PastTurn {
+    /// The turn.
+    pub turn: Arc<FinishedTurn>,
+    /// For each of its calls, in their order: what it came to, and the arguments where a person changed them.
+    pub returned: Vec<(Arc<CallReturn>, Option<Arc<Value>>)>,
+}
+
+/// One call of a tool that a model asked for, and that may begin.
+#[derive(Clone, Debug)]
+pub struct ToolCallRequest {
+    /// The run.
+    pub run: RunId,
+    /// The call of the flow.
+    pub key: Key,
+    /// Its attempt.
+    pub attempt: u32,
+    /// Which call of which turn.
+    pub call: ToolCallId,
+    /// The tool.
+    pub tool: String,
+    /// The arguments, as they were allowed.
+    pub arguments: Arc<Value>,
+    /// The tool, where it is the definition's own.
+    pub own: Option<OwnTool>,
+    /// From where it is called.
+    pub scope: ToolScope,
+    /// The files of the definition that declares it.
+    pub files: KeptFiles,
+    /// The longest wait; `None`: no limit.
+    pub timeout: Option<Timespan>,
 }
 
 /// A form that a command asks for in the middle of its work: the fields as [`crate::core::form::Field`]s in JSON.
@@ -83,6 +133,8 @@ pub enum AttemptOutcome {
         /// What it took (`ms` is the engine's to fill in).
         measured: Measured,
     },
+    /// The model calls tools: the attempt goes on once each of them has returned.
+    Turn(FinishedTurn),
     /// It has none.
     Failed {
         /// Why.
@@ -110,6 +162,28 @@ pub trait Executor: Send + Sync {
     /// Performs one attempt to its end. It never panics and always answers.
     fn execute(&self, request: AttemptRequest, context: AttemptContext) -> BoxFuture<'static, AttemptOutcome>;
 
+    /// The tools that a prompt offers to its model, in the order in which they are offered.
+    ///
+    /// # Errors
+    /// A server does not answer, or a pattern names no tool that there is: which, and what there is.
+    fn list_tools(
+        &self,
+        _scope: ToolScope,
+        _offered: OfferedTools,
+    ) -> BoxFuture<'static, Result<Vec<ToolSpec>, Failure>> {
+        Box::pin(std::future::ready(Err(no_tools())))
+    }
+
+    /// What governs the calls of a tool, without what its step says.
+    fn tool_rules(&self, _scope: &ToolScope, _tool: &str, own: Option<&OwnTool>) -> ToolRules {
+        own.map(OwnTool::rules).unwrap_or_default()
+    }
+
+    /// Calls a tool that a model asked for, to its end. It never panics and always answers.
+    fn call_tool(&self, _call: ToolCallRequest, _context: AttemptContext) -> BoxFuture<'static, CallOutcome> {
+        Box::pin(std::future::ready(CallOutcome::Known(CallReturn::Failed { error: no_tools() })))
+    }
+
     /// What performing this work is expected to use, to be reserved from a budget; zero where nothing is known.
     fn estimate(&self, work: &Work) -> Usage;
 
@@ -132,4 +206,8 @@ pub trait Executor: Send + Sync {
     fn knows_model(&self, _name: &str) -> Result<(), Failure> {
         Ok(())
     }
+}
+
+fn no_tools() -> Failure {
+    Failure::new(FailureClass::Tool, "no tools can be called here")
 }

@@ -176,6 +176,7 @@ impl Asking<'_> {
             models: self.work.models.clone(),
             messages,
             schema,
+            tools: Vec::new(),
             temperature: self.work.temperature,
             max_tokens: self.work.max_tokens,
             seed: self.work.seed,

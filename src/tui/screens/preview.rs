@@ -302,6 +302,7 @@ fn waits(run: &Run, call: &Call, gate: &Gate) -> Document {
         }
         GateBody::InDoubt(doubt) => says(format!("{}\n\nIt may have had its effect.", doubt.why)),
         GateBody::Budget(_) => says("The next call may exceed the budget.".to_owned()),
+        GateBody::Tools(_) => says("The tools that it may call are not those that they were.".to_owned()),
         GateBody::Secret(_) => says("It needs a secret that is not known in this session.".to_owned()),
         GateBody::Review(_) | GateBody::Stale(_) => match call.output() {
             Some((.., output)) => Document::of_value(output),

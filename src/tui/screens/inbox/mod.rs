@@ -57,7 +57,7 @@ impl Sort {
     fn of(kind: GateKind) -> Self {
         match kind {
             GateKind::Review => Self::Reviews,
-            GateKind::Approval => Self::Approvals,
+            GateKind::Approval | GateKind::Tools => Self::Approvals,
             GateKind::Input | GateKind::Secret => Self::Questions,
             GateKind::InDoubt | GateKind::Stale | GateKind::Budget => Self::Unsettled,
         }

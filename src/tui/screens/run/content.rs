@@ -376,6 +376,14 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
             crate::tui::text::thousands(run.usage.tokens()),
             crate::tui::text::dollars(run.usage.usd)
         )),
+        GateBody::Tools(tools) => {
+            let changes: Vec<String> = tools.changes().map(|change| format!("- {change}")).collect();
+            says(&format!(
+                "The tools that it may call are not what they were when this run first listed them.\n\n{}\n\n\
+                 **Y** lets it use them as they are now, **n** refuses, **s** skips it.",
+                changes.join("\n")
+            ))
+        }
         GateBody::Secret(_) => says("It needs a secret that is not known in this session.\n\n**Enter** asks for it."),
     }
 }

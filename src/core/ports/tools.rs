@@ -1,0 +1,83 @@
+//! Tools of servers that speak the Model Context Protocol.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{AttemptContext, BoxFuture};
+use crate::core::failure::Failure;
+use crate::core::step::Timespan;
+use crate::core::tool::{CallReturn, DeclaredTools, ToolRules, ToolSpec};
+
+/// Where tools are looked up and called from.
+#[derive(Clone, Debug, Default)]
+pub struct ToolScope {
+    /// The folder in which the run was started; that of the process where there is no run.
+    pub cwd: PathBuf,
+    /// What the definition declares besides the config.
+    pub declared: Arc<DeclaredTools>,
+}
+
+/// One call of a server's tool.
+#[derive(Clone, Debug)]
+pub struct ServerCall {
+    /// From where.
+    pub scope: ToolScope,
+    /// `SERVER/NAME`.
+    pub tool: String,
+    /// The arguments, an object. Secrets are filled in.
+    pub arguments: Value,
+    /// The longest wait; `None`: as the server's rules say.
+    pub timeout: Option<Timespan>,
+}
+
+/// How a call of a tool ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CallOutcome {
+    /// It is known how.
+    Known(CallReturn),
+    /// It began, and its end is not known: why.
+    InDoubt(Failure),
+    /// It was broken off as asked; whether it had begun.
+    Cancelled {
+        /// It may have had its effect all the same.
+        in_doubt: bool,
+    },
+}
+
+/// What is known of a server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InspectedServer {
+    /// Its name in the config or the definition.
+    pub server: String,
+    /// Its tools, or why it does not answer: what is wrong and what to do.
+    pub tools: Result<Vec<ToolSpec>, Failure>,
+}
+
+/// MCP servers: the `tools` module. A server is started when it is first needed, one for each set of name, resolved
+/// environment and folder, and ends with the process.
+pub trait ToolServers: Send + Sync {
+    /// The names of the servers that there are, in the order in which they are declared. Asks nobody.
+    fn servers(&self, scope: &ToolScope) -> Vec<String>;
+
+    /// The tools of one server, all pages, in the server's order.
+    ///
+    /// # Errors
+    /// There is no such server, it does not start or answer, or what it lists is no list of tools: class `tool`, with its
+    /// stderr as detail.
+    fn list(&self, scope: ToolScope, server: String) -> BoxFuture<'static, Result<Vec<ToolSpec>, Failure>>;
+
+    /// What governs the calls of a tool, `SERVER/NAME`.
+    fn rules(&self, scope: &ToolScope, tool: &str) -> ToolRules;
+
+    /// Calls a tool, to its end: it never panics and always answers. Of the context it uses the deltas (progress and log
+    /// lines), `cancel`, `ask` (elicitation), and the spool for what is too large.
+    fn call(&self, call: ServerCall, context: AttemptContext) -> BoxFuture<'static, CallOutcome>;
+
+    /// Looks at every server: for `stepwell tools` and `doctor`.
+    fn inspect(&self, scope: ToolScope) -> BoxFuture<'static, Vec<InspectedServer>>;
+
+    /// Ends every server that was started.
+    fn close(&self) -> BoxFuture<'static, ()>;
+}
