@@ -40,12 +40,12 @@ impl RunLoop {
                     body: GateBody::Input(InputBody::Question { fields }),
                     allowed: vec![Answer::Answer],
                 };
-                self.answers.insert(key, answer);
+                self.attempts.answers.insert(key, answer);
                 self.stage(Event::GateOpened(gate), true);
                 Ok(())
             }
             EngineCommand::Announce(newest) => {
-                if self.is_idle() && self.announced == self.committed {
+                if self.is_idle() && self.announced == self.log.committed() {
                     self.feed.tell_rest(StopReason::Waiting, newest);
                 }
                 Ok(())
@@ -66,8 +66,7 @@ impl RunLoop {
                     // It was refused, and the run goes on.
                     self.control.interrupt.lower();
                     self.session = self.flow.open(&self.run);
-                    self.unfed.clear();
-                    self.fed = self.staged.len();
+                    self.log.is_known();
                 }
                 Ok(())
             }
@@ -105,7 +104,7 @@ impl RunLoop {
         }
         self.commit()?;
         loop {
-            let rebased = self.rebased;
+            let rebased = self.log.rebased();
             match make(&self.run) {
                 Ok(events) => events.into_iter().for_each(|event| self.stage(event, false)),
                 // What another process wrote may be what it is about.
@@ -122,7 +121,7 @@ impl RunLoop {
             self.commit()?;
             failpoint("decision.after");
             // When others were faster it was let go, and is looked at again on top of what they wrote.
-            if self.rebased == rebased {
+            if self.log.rebased() == rebased {
                 return Ok(Ok(()));
             }
         }
@@ -151,6 +150,7 @@ impl RunLoop {
     pub(super) fn give_answers(&mut self) {
         let run = &self.run;
         let answered: Vec<Key> = self
+            .attempts
             .answers
             .keys()
             .filter(|key| run.call(key).is_some_and(|call| call.answer.is_some()))
@@ -158,7 +158,7 @@ impl RunLoop {
             .collect();
         for key in answered {
             if let (Some(reply), Some(value)) =
-                (self.answers.remove(&key), self.run.call(&key).and_then(|call| call.answer.clone()))
+                (self.attempts.answers.remove(&key), self.run.call(&key).and_then(|call| call.answer.clone()))
             {
                 let _ = reply.send((*value).clone());
             }
@@ -167,7 +167,7 @@ impl RunLoop {
 
     /// Breaks off what is under way.
     pub(super) fn cancel_attempts(&self) {
-        for attempt in self.under_way.values() {
+        for attempt in self.attempts.under_way.values() {
             attempt.cancel.cancel();
         }
     }
@@ -175,7 +175,7 @@ impl RunLoop {
     /// A run that is stopped for good keeps what its attempts had written.
     pub(super) fn partial_texts(&self) -> Vec<Event> {
         let by = &self.engine.shared.ports.who;
-        let cancelled = self.under_way.iter().map(|(key, under_way)| {
+        let cancelled = self.attempts.under_way.iter().map(|(key, under_way)| {
             let (key, attempt, partial) = (key.clone(), under_way.attempt, under_way.partial.text());
             let made = self.run.call(&key).and_then(|call| call.attempt(attempt)?.work.clone());
             let usage = made.map(|work| self.engine.shared.ports.executor.spent(&work, &partial)).unwrap_or_default();

@@ -191,7 +191,7 @@ impl Engine {
         let mut lessons = Vec::new();
         for (workflow, task) in pinned.workflows() {
             let workflow = workflow.map(str::to_owned);
-            let learned = self.shared.ports.store.learned(Some(&task.id))?;
+            let learned = self.with_store(|store| store.learned(Some(&task.id)))?;
             lessons.extend(learned.into_iter().map(|l| Lesson { workflow: workflow.clone(), ..l.lesson }));
         }
         Ok(lessons)
@@ -199,7 +199,7 @@ impl Engine {
 
     /// The state of a session, and what its last runs were asked and gave.
     fn session(&self, name: &str) -> Result<(Value, Vec<(String, Untrusted)>), EngineError> {
-        let (state, runs) = self.shared.ports.store.session(name, SESSION_RUNS)?;
+        let (state, runs) = self.with_store(|store| store.session(name, SESSION_RUNS))?;
         let mut earlier = Vec::with_capacity(runs.len());
         for run in runs {
             let run: Run = self.load(run)?;

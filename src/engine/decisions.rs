@@ -18,7 +18,7 @@ impl Engine {
     /// # Errors
     /// When it may not be undone, there is no such run, or the store cannot be used.
     pub async fn undo(&self, run: RunId, seq: Option<u64>) -> Result<(), EngineError> {
-        let offspring = self.shared.ports.store.made_from(run)?;
+        let offspring = self.with_store(|store| store.made_from(run))?;
         let (who, engine) = (self.shared.ports.who.clone(), self.clone());
         self.append_decision(run, move |run| {
             let flow = engine.definition(run).map(|pinned| crate::flow::of(&pinned, &Environment::new()));

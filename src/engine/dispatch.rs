@@ -23,30 +23,31 @@ use crate::core::text::Untrusted;
 use crate::core::usage::Budget;
 use crate::core::work::{Work, secret_marker};
 use crate::engine::attempt::{self, Partial};
+use crate::engine::attempts::{FinishedAttempt, Starting, UnderWay};
 use crate::engine::control::DriveControl;
 use crate::engine::failpoint::failpoint;
 use crate::engine::ready::{self, Limits, Readiness, Taken};
-use crate::engine::run_loop::{FinishedAttempt, RunLoop, Starting, UnderWay};
+use crate::engine::run_loop::RunLoop;
 use crate::engine::{EngineCommand, compose, orphan, outcome, spooled};
 use crate::flow::Want;
 
 impl RunLoop {
     /// Stages the start of every wanted call that may start. True when the flow is to be fed again.
     pub(super) fn start_what_may(&mut self) -> bool {
-        self.retry_at = None;
+        self.attempts.retry_at = None;
         if self.control.is_given_up() || self.wants.end.is_some() {
             return false;
         }
-        let (calls, before) = (self.wants.calls.clone(), self.staged.len());
+        let (calls, before) = (self.wants.calls.clone(), self.log.staged().len());
         // What takes no time goes first, alone: it may decide that the rest is not wanted.
         let (at_once, rest): (Vec<_>, Vec<_>) = calls.into_iter().partition(|want| takes_no_time(want));
         self.update_spending();
         self.start_these(at_once);
-        if self.staged.len() == before {
+        if self.log.staged().len() == before {
             self.start_these(rest);
         }
         self.update_spending();
-        self.staged.len() > before
+        self.log.staged().len() > before
     }
 
     fn budget(&self) -> Budget {
@@ -54,16 +55,16 @@ impl RunLoop {
     }
 
     fn update_spending(&self) {
-        let begun = self.under_way.iter().map(|(key, attempt)| (key, attempt.estimate));
-        let begun = begun.chain(self.starting.iter().map(|starting| (&starting.want.key, starting.estimate)));
-        self.spending.update(self.budget(), self.run.usage, begun);
+        let begun = self.attempts.under_way.iter().map(|(key, attempt)| (key, attempt.estimate));
+        let begun = begun.chain(self.attempts.starting.iter().map(|starting| (&starting.want.key, starting.estimate)));
+        self.attempts.spending.update(self.budget(), self.run.usage, begun);
     }
 
     fn start_these(&mut self, calls: Vec<Arc<Want>>) {
         let now = self.now();
         let mut taken = self.taken();
         for want in calls {
-            if self.under_way.contains_key(&want.key) {
+            if self.attempts.under_way.contains_key(&want.key) {
                 continue;
             }
             let limits = Limits {
@@ -80,7 +81,7 @@ impl RunLoop {
             let (estimate, missing) = (|| executor.estimate(&work), || self.missing_secret(&work));
             match ready::ready(&self.run, &want, &limits, now, estimate, missing) {
                 Readiness::Wait => {}
-                Readiness::Until(at) => self.retry_at = self.retry_at.into_iter().chain([at]).min(),
+                Readiness::Until(at) => self.attempts.retry_at = self.attempts.retry_at.into_iter().chain([at]).min(),
                 Readiness::Ask(gate) => self.stage(Event::GateOpened(*gate), false),
                 Readiness::Start(_) if matches!(*work, Work::Transform { .. }) => {
                     if !self.take_cached(&want) {
@@ -99,7 +100,7 @@ impl RunLoop {
                         if matches!(*work, Work::Prompt(_)) { Actor::Model } else { Actor::Program },
                     );
                     taken.add(&want.lanes, estimate);
-                    self.starting.push(Starting { want, estimate, provider });
+                    self.attempts.starting.push(Starting { want, estimate, provider });
                 }
             }
         }
@@ -107,12 +108,12 @@ impl RunLoop {
 
     /// Breaks off what the flow does not want any more. What was about to begin with the next commit does not begin.
     pub(super) fn break_off(&mut self, key: &Key) {
-        if let Some(attempt) = self.under_way.get_mut(key) {
+        if let Some(attempt) = self.attempts.under_way.get_mut(key) {
             attempt.broken_off_by = Actor::Flow;
             attempt.cancel.cancel();
         }
-        let Some(at) = self.starting.iter().position(|starting| starting.want.key == *key) else { return };
-        let starting = self.starting.remove(at);
+        let Some(at) = self.attempts.starting.iter().position(|starting| starting.want.key == *key) else { return };
+        let starting = self.attempts.starting.remove(at);
         self.leave_lane(starting.provider.as_ref());
         let Some(attempt) = self.run.call(key).and_then(Call::newest).map(|attempt| attempt.number) else { return };
         let (key, partial, measured) = (key.clone(), Untrusted::default(), Measured::default());
@@ -123,10 +124,10 @@ impl RunLoop {
     /// What the calls have that are under way, and those that begin with the next commit.
     fn taken(&self) -> Taken {
         let mut taken = Taken::default();
-        for (key, attempt) in &self.under_way {
-            taken.add(&attempt.lanes, self.spending.reserved(key).unwrap_or(attempt.estimate));
+        for (key, attempt) in &self.attempts.under_way {
+            taken.add(&attempt.lanes, self.attempts.spending.reserved(key).unwrap_or(attempt.estimate));
         }
-        for Starting { want, estimate, .. } in &self.starting {
+        for Starting { want, estimate, .. } in &self.attempts.starting {
             taken.add(&want.lanes, *estimate);
         }
         taken
@@ -191,7 +192,8 @@ impl RunLoop {
             return false;
         }
         let since = self.now() - age.duration();
-        let Ok(Some((from, output))) = self.engine.shared.ports.store.cached(&want.fingerprint, since) else {
+        let cached = self.engine.with_store(|store| store.cached(&want.fingerprint, since));
+        let Ok(Some((from, output))) = cached else {
             return false;
         };
         if from == self.run.id {
@@ -280,11 +282,11 @@ impl RunLoop {
             deltas: attempt::sink(self.feed.clone(), want.key.clone(), attempt, Arc::clone(&partial)),
             cancel: cancel.clone(),
             ask: ask_sink(self.control.clone(), want.key.clone(), attempt),
-            may_spend: self.spending.asks(want.key.clone()),
+            may_spend: self.attempts.spending.asks(want.key.clone()),
             began: program_sink(Arc::clone(&ports.spool), self.run.id, want.key.clone(), attempt),
             spool: Arc::clone(&ports.spool),
         };
-        let left = self.left.extract_if(.., |program| program.key == want.key).collect::<Vec<_>>();
+        let left = self.attempts.left.extract_if(.., |program| program.key == want.key).collect::<Vec<_>>();
         let under_way = UnderWay {
             attempt,
             cancel,
@@ -296,8 +298,8 @@ impl RunLoop {
             since: Instant::now(),
             broken_off_by: Actor::Person,
         };
-        self.under_way.insert(want.key.clone(), under_way);
-        let (ended, key) = (self.ended.clone(), want.key.clone());
+        self.attempts.under_way.insert(want.key.clone(), under_way);
+        let (ended, key) = (self.attempts.ended.clone(), want.key.clone());
         failpoint("begin.before");
         let (executor, spool, run) = (Arc::clone(&ports.executor), Arc::clone(&ports.spool), self.run.id);
         let guarded = tokio::spawn(async move {
@@ -321,27 +323,27 @@ impl RunLoop {
     /// Ends what still runs of calls that are given up or have failed. Of one in doubt it is left alone until a person
     /// decides; of one that worked, as a person said, for good.
     pub(super) fn end_what_was_left(&mut self) {
-        for program in std::mem::take(&mut self.left) {
+        for program in std::mem::take(&mut self.attempts.left) {
             match self.run.call(&program.key).map(|call| call.status) {
                 Some(CallStatus::Accepted) => {}
                 Some(CallStatus::Skipped | CallStatus::Cancelled | CallStatus::Failed) | None => {
                     let (spool, run) = (Arc::clone(&self.engine.shared.ports.spool), self.run.id);
-                    self.ending.spawn(async move { program.end(&*spool, run).await });
+                    self.attempts.ending.spawn(async move { program.end(&*spool, run).await });
                 }
-                Some(_) => self.left.push(program),
+                Some(_) => self.attempts.left.push(program),
             }
         }
     }
 
     pub(super) fn take_end(&mut self, ended: FinishedAttempt) {
         failpoint("outcome.received");
-        let Some(under_way) = self.under_way.remove(&ended.key) else { return };
+        let Some(under_way) = self.attempts.under_way.remove(&ended.key) else { return };
         self.control.ended(&ended.key);
         self.leave_lane(under_way.provider.as_ref());
-        self.answers.remove(&ended.key);
+        self.attempts.answers.remove(&ended.key);
         // What is spooled is removed once the outcome is committed.
         let partial = under_way.partial.end().then(|| spooled::partial(&ended.key, ended.attempt));
-        self.spent.extend(partial.into_iter().chain([spooled::program(&ended.key, ended.attempt)]));
+        self.attempts.spent.extend(partial.into_iter().chain([spooled::program(&ended.key, ended.attempt)]));
         let attempt = self.run.call(&ended.key).and_then(|call| call.attempt(ended.attempt));
         // The run may have been cancelled meanwhile, or the attempt settled by a decision.
         if under_way.attempt != ended.attempt || attempt.is_none_or(|attempt| attempt.status != AttemptStatus::Running)
@@ -351,7 +353,7 @@ impl RunLoop {
         for event in self.end_of(&under_way, &ended.key, ended.outcome) {
             self.stage(event, true);
         }
-        self.taken_back.remove(&ended.key);
+        self.attempts.taken_back.remove(&ended.key);
     }
 
     /// The events of an attempt's end.
@@ -362,7 +364,7 @@ impl RunLoop {
         let random = f64::from(self.engine.shared.ports.clock.random()[0]) / 255.0;
         let pausing = self.control.is_given_up();
         let outcome = if pausing { resumable(outcome) } else { outcome };
-        let undone = self.taken_back.contains_key(key);
+        let undone = self.attempts.taken_back.contains_key(key);
         let mut events = outcome::events(call, under_way.attempt, outcome, ms, &under_way.retry, now, random);
         for event in &mut events {
             if let Event::AttemptCancelled { again, by, .. } = event {

@@ -23,6 +23,11 @@ const BETWEEN: Duration = Duration::from_millis(10);
 
 /// What people do outside of a run that is driven here: it waits as well, for as long as they do.
 impl Engine {
+    /// Does something with what is kept, which blocks: nothing else that this thread has to do waits for it.
+    pub(super) fn with_store<T>(&self, work: impl FnOnce(&dyn Storage) -> T) -> T {
+        blocking(|| work(&*self.shared.ports.store))
+    }
+
     /// Has a front end told when something that a person asked for waits, because another process holds the store locked,
     /// and (`false`) when it waits no more. What a run does by itself is told to its readers; see [`Update::Locked`].
     pub fn on_locked(&self, tell: impl Fn(bool) + Send + Sync + 'static) {
@@ -101,8 +106,7 @@ impl RunLoop {
         let store = Arc::clone(&self.engine.shared.ports.store);
         let mut waits = false;
         loop {
-            let done = if waits { blocking(|| work(&*store)) } else { work(&*store) };
-            match done {
+            match blocking(|| work(&*store)) {
                 Err(JournalError::Busy(why)) => {
                     if !waits {
                         waits = true;
@@ -126,32 +130,34 @@ impl RunLoop {
 
     /// Puts what came to its end meanwhile beside the store, too.
     fn keep_late(&mut self) {
-        while let Ok(ended) = self.endings.try_recv() {
-            let under_way = self.under_way.get(&ended.key).filter(|under_way| under_way.attempt == ended.attempt);
+        while let Ok(ended) = self.attempts.endings.try_recv() {
+            let under_way =
+                self.attempts.under_way.get(&ended.key).filter(|under_way| under_way.attempt == ended.attempt);
             let events = under_way.map(|under_way| self.end_of(under_way, &ended.key, ended.outcome.clone()));
             if let Some(events) = events {
                 self.keep_outcomes(Some(&events));
             }
-            self.late.push(ended);
+            self.attempts.late.push(ended);
         }
     }
 
     /// Puts the outcomes that are not written yet beside the store. They are removed once they are.
     pub(super) fn keep_outcomes(&mut self, held: Option<&[Event]>) {
         let spool = &self.engine.shared.ports.spool;
-        let outcomes = held.unwrap_or(&self.staged).iter().filter_map(|event| Some((event, outcome_of(event)?)));
+        let outcomes = held.unwrap_or(self.log.staged()).iter().filter_map(|event| Some((event, outcome_of(event)?)));
         // What cannot be kept there is still in memory.
         let kept = outcomes.filter_map(|(event, (key, attempt))| {
             let name = spooled::outcome(key, attempt);
             spool.keep(self.run.id, &name, &serde_json::to_vec(event).ok()?).ok().map(|()| name)
         });
         let kept: Vec<String> = kept.collect();
-        self.spent.extend(kept);
+        self.attempts.spent.extend(kept);
     }
 }
 
-/// Does what may block for seconds where it holds up no other run, if there are threads for that.
-fn blocking<T>(work: impl FnOnce() -> T) -> T {
+/// Does what blocks, for seconds where the store is locked, while another thread goes on with the other tasks of this one.
+/// In a runtime of one thread there is none: they wait.
+pub(super) fn blocking<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
         _ => work(),

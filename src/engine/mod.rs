@@ -7,6 +7,7 @@
 
 mod append;
 mod attempt;
+mod attempts;
 mod commands;
 mod compose;
 mod control;
@@ -19,8 +20,10 @@ mod failpoint;
 mod feed;
 mod folder;
 mod locked;
+mod log;
 mod orphan;
 mod outcome;
+mod owner;
 mod poll;
 mod ready;
 mod records;
@@ -185,15 +188,14 @@ impl Engine {
     /// # Errors
     /// When there is none, or more than one.
     pub fn find(&self, name: &str) -> Result<RunId, EngineError> {
-        let store = &self.shared.ports.store;
         if name == "last" {
-            let newest = store.find(None)?;
+            let newest = self.with_store(|store| store.find(None))?;
             return newest.first().copied().ok_or_else(|| EngineError::NoRun("there are no runs yet".to_owned()));
         }
         let fragment = id_fragment(name).ok_or_else(|| {
             EngineError::NoRun(format!("`{name}` does not name a run: give a beginning or an end of its id, or `last`"))
         })?;
-        match store.find(Some(&fragment))?.as_slice() {
+        match self.with_store(|store| store.find(Some(&fragment)))?.as_slice() {
             [run] => Ok(*run),
             [] => Err(EngineError::NoRun(format!(
                 "no run's id begins or ends with `{name}`; `stepwell history` lists them"
@@ -226,7 +228,8 @@ impl Engine {
     /// be at hand again gives it back ([`Engine::remember`]).
     fn fold(&self, run: RunId) -> Result<Run, EngineError> {
         let kept = self.folded().take().filter(|kept| kept.id == run);
-        let journal = self.shared.ports.store.read(run, kept.as_ref().map_or(0, |kept| kept.seq))?;
+        let known = kept.as_ref().map_or(0, |kept| kept.seq);
+        let journal = self.with_store(|store| store.read(run, known))?;
         let Some(mut kept) = kept else {
             let mut run = Run::fold(run, &journal).map_err(JournalError::from)?;
             self.learn(&mut run);
@@ -269,7 +272,7 @@ impl Engine {
     /// # Errors
     /// When there is no such run or the store cannot be used.
     pub fn events(&self, run: RunId, after: u64) -> Result<Vec<crate::core::event::Recorded>, EngineError> {
-        Ok(self.shared.ports.store.read(run, after)?)
+        Ok(self.with_store(|store| store.read(run, after))?)
     }
 
     /// The definition that a run keeps.
@@ -280,7 +283,7 @@ impl Engine {
         let known = self.read_definition().as_ref().filter(|(hash, _)| *hash == run.definition).cloned();
         match known {
             Some((_, pinned)) => Ok(pinned),
-            None => Ok(Arc::new(self.shared.ports.store.definition(&run.definition)?)),
+            None => Ok(Arc::new(self.with_store(|store| store.definition(&run.definition))?)),
         }
     }
 
@@ -320,7 +323,7 @@ impl Engine {
 
     /// Rows at the status that a person is shown, of runs that the journal has at those of the query.
     fn listed(&self, query: &HistoryQuery) -> Result<Vec<RunRow>, EngineError> {
-        let mut rows = self.shared.ports.store.history(query)?;
+        let mut rows = self.with_store(|store| store.history(query))?;
         for row in &mut rows {
             let driven = row.status == Status::Running && self.is_driven(row.run);
             row.status = row.status.shown(Facts { gates: row.waiting as usize, only_asks: false, driven });
@@ -375,7 +378,8 @@ impl Engine {
             return Ok(Driver::Local);
         }
         let runtime = Handle::try_current().map_err(|_| EngineError::no_runtime())?;
-        let Some(lease) = self.shared.ports.ownership.take(run)? else { return Ok(Driver::Remote) };
+        let lease = locked::blocking(|| self.shared.ports.ownership.take(run))?;
+        let Some(lease) = lease else { return Ok(Driver::Remote) };
         let (control, inbox) = DriveControl::new();
         let handle = (control.clone(), inbox);
         let run_loop = run_loop::RunLoop::open(self.clone(), run, lease, self.feed(run), (policy, how), handle)?;

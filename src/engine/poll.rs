@@ -42,7 +42,7 @@ impl Engine {
             while is_wanted() {
                 // Looked at first: what it wrote last is read after that.
                 let driven = self.is_driven(run);
-                match self.shared.ports.store.read(run, seen) {
+                match self.with_store(|store| store.read(run, seen)) {
                     Ok(new) => {
                         seen = new.last().map_or(seen, |recorded| recorded.seq);
                         let mut updates: Vec<Update> = new.into_iter().map(Update::Event).collect();

@@ -51,7 +51,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used.
     pub fn learned(&self, task: Option<&str>) -> Result<Vec<Learned>, EngineError> {
-        Ok(self.shared.ports.store.learned(task)?)
+        Ok(self.with_store(|store| store.learned(task))?)
     }
 
     /// Changes (`Some`) or removes (`None`) a lesson.
@@ -68,7 +68,7 @@ impl Engine {
     /// When neither can be written.
     pub fn keep_draft(&self, run: RunId, name: &str, text: Option<&str>) -> Result<(), EngineError> {
         let spool = &*self.shared.ports.spool;
-        match self.shared.ports.store.keep_draft(run, name, text) {
+        match self.with_store(|store| store.keep_draft(run, name, text)) {
             Err(error @ (JournalError::Busy(_) | JournalError::Store(_))) => {
                 locked::keep_draft(spool, run, name, text).map_err(|_| error.into())
             }
@@ -84,7 +84,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used.
     pub fn drafts(&self, run: RunId) -> Result<Vec<(String, String)>, EngineError> {
-        let mut drafts = self.shared.ports.store.drafts(run)?;
+        let mut drafts = self.with_store(|store| store.drafts(run))?;
         for (name, text) in locked::drafts(&*self.shared.ports.spool, run) {
             drafts.retain(|(known, _)| *known != name);
             drafts.extend(text.map(|text| (name, text)));
@@ -102,7 +102,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used.
     pub fn keep_form(&self, task: &str, text: Option<&str>) -> Result<(), EngineError> {
-        Ok(self.shared.ports.store.keep_form(task, text)?)
+        Ok(self.with_store(|store| store.keep_form(task, text))?)
     }
 
     /// What was typed into the form of a task and kept.
@@ -110,6 +110,6 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used.
     pub fn form(&self, task: &str) -> Result<Option<String>, EngineError> {
-        Ok(self.shared.ports.store.form(task)?)
+        Ok(self.with_store(|store| store.form(task))?)
     }
 }

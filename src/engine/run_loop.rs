@@ -4,17 +4,11 @@
 //! is shown because of it. If another process appended in between, only what was measured (facts) is kept; the rest is
 //! asked of the flow again, on top of what the other wrote.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc;
 
-use crate::core::actor::Actor;
 use crate::core::decide::Refusal;
 use crate::core::document::{self, Document, RESULT};
 use crate::core::event::{Event, PauseReason};
@@ -22,22 +16,21 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::FieldType;
 use crate::core::id::RunId;
 use crate::core::kept_files::KeptFiles;
-use crate::core::key::Key;
 use crate::core::pinned::Pinned;
-use crate::core::ports::{AttemptOutcome, BoxFuture, JournalError, Lease, SessionUpdate, Writer};
+use crate::core::ports::{BoxFuture, JournalError, Lease, SessionUpdate};
 use crate::core::run::{Run, Status};
 use crate::core::secret::SecretRef;
-use crate::core::step::Retry;
 use crate::core::task::{Body, FlowKind, Kind};
 use crate::core::text::Untrusted;
-use crate::core::usage::{Budget, Usage};
+use crate::core::usage::Budget;
 use crate::core::work::Work;
-use crate::engine::attempt::Partial;
+use crate::engine::attempts::Attempts;
 use crate::engine::control::DriveControl;
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::{Feed, StopReason, Update};
-use crate::engine::orphan::{self, Program};
-use crate::engine::spending::Spending;
+use crate::engine::log::Log;
+use crate::engine::orphan;
+use crate::engine::owner::Owner;
 use crate::engine::time::SteadyClock;
 use crate::engine::{DecisionPolicy, Engine, EngineCommand, EngineError, recover};
 use crate::flow::{End, Flow, Session, Want, Wants};
@@ -46,10 +39,9 @@ use crate::flow::{End, Flow, Session, Want, Wants};
 pub struct RunLoop {
     pub(super) engine: Engine,
     pub(super) run: Run,
-    /// As what it writes: it takes the run over with the first of it.
-    pub(super) writer: Writer,
-    pub(super) epoch: u64,
-    pub(super) lease: Box<dyn Lease>,
+    pub(super) owner: Owner,
+    pub(super) log: Log,
+    pub(super) attempts: Attempts,
     pub(super) feed: Feed,
     pub(super) policy: DecisionPolicy,
     pub(super) flow: Box<dyn Flow>,
@@ -57,42 +49,11 @@ pub struct RunLoop {
     pub(super) config: RunConfig,
     pub(super) control: DriveControl,
     pub(super) inbox: mpsc::UnboundedReceiver<EngineCommand>,
-    pub(super) ended: mpsc::UnboundedSender<FinishedAttempt>,
-    pub(super) endings: mpsc::UnboundedReceiver<FinishedAttempt>,
-    /// Ended while the store was locked: taken in once it is free.
-    pub(super) late: Vec<FinishedAttempt>,
-    pub(super) under_way: HashMap<Key, UnderWay>,
-    pub(super) answers: HashMap<Key, oneshot::Sender<Value>>,
-    /// What is under way because of a decision that was undone, and who undid it: broken off unless it is wanted all the same.
-    pub(super) taken_back: HashMap<Key, Actor>,
-    /// Folded, not committed.
-    pub(super) staged: Vec<Event>,
-    /// For each of them, whether it is a fact that must outlive a conflict.
-    pub(super) facts: Vec<bool>,
     /// What the run leaves to its session when its end is committed.
     pub(super) leaves: Option<SessionUpdate>,
-    /// So many of them are fed.
-    pub(super) fed: usize,
-    /// Committed, not fed.
-    pub(super) unfed: Vec<Event>,
-    /// How often others were faster.
-    pub(super) rebased: u64,
-    /// The newest event that the journal has.
-    pub(super) committed: u64,
-    /// They begin when what is staged is committed.
-    pub(super) starting: Vec<Starting>,
-    /// What was spooled: removed when what is staged, which has it, is committed.
-    pub(super) spent: Vec<String>,
-    /// Programs that still run although the process that started them is gone.
-    pub(super) left: Vec<Program>,
-    /// Those of them that are being ended.
-    pub(super) ending: JoinSet<()>,
     pub(super) wants: Wants,
     /// The event at which it was last said that a person is waited for: said again once something has happened.
     pub(super) announced: u64,
-    pub(super) spending: Arc<Spending>,
-    /// When the next failed attempt is tried again.
-    pub(super) retry_at: Option<DateTime<Utc>>,
     pub(super) clock: SteadyClock,
 }
 
@@ -107,29 +68,6 @@ pub(super) struct RunConfig {
     pub(super) runs_code: bool,
 }
 
-/// A wanted call whose intent is staged.
-pub(super) struct Starting {
-    pub(super) want: Arc<Want>,
-    /// What it is expected to use.
-    pub(super) estimate: Usage,
-    /// The provider at which it has taken a place.
-    pub(super) provider: Option<String>,
-}
-
-/// An attempt that has begun.
-pub(super) struct UnderWay {
-    pub(super) attempt: u32,
-    pub(super) cancel: CancellationToken,
-    pub(super) partial: Arc<Partial>,
-    pub(super) retry: Retry,
-    pub(super) lanes: Vec<(Key, usize)>,
-    pub(super) provider: Option<String>,
-    pub(super) estimate: Usage,
-    pub(super) since: Instant,
-    /// Who breaks it off, if it is.
-    pub(super) broken_off_by: Actor,
-}
-
 /// How a run is taken up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
@@ -137,13 +75,6 @@ pub(super) enum Taken {
     Resumed,
     /// To be looked at: one that waits is left as it is until something happens in it.
     Attended,
-}
-
-/// An attempt that has come to its end.
-pub(super) struct FinishedAttempt {
-    pub(super) key: Key,
-    pub(super) attempt: u32,
-    pub(super) outcome: AttemptOutcome,
 }
 
 /// Why the loop ends before its time: the journal cannot be used.
@@ -170,7 +101,7 @@ impl RunLoop {
     ) -> Result<Self, EngineError> {
         let ports = &engine.shared.ports;
         failpoint("recovery.before");
-        let before = ports.store.epoch(run)?;
+        let before = engine.with_store(|store| store.epoch(run))?;
         failpoint("recovery.taken");
         let run = engine.fold(run)?;
         if run.newer {
@@ -181,42 +112,22 @@ impl RunLoop {
         let pinned = super::folder::completed(pinned, run.id, &*ports.folders)?;
         let flow = crate::flow::interruptible(&pinned, &ports.environment, &control.interrupt);
         let config = RunConfig::of(&pinned, &run);
-        let (ended, endings) = mpsc::unbounded_channel();
-        let committed = run.seq;
         let left = orphan::left(&*ports.spool, run.id);
         let session = flow.open(&run);
         let mut run_loop = Self {
             session,
             flow,
             config,
-            writer: Writer::TakingOver(before),
-            epoch: before + 1,
-            lease,
+            owner: Owner::after(before, lease),
+            log: Log::at(run.seq),
+            attempts: Attempts::after(left),
             feed,
             policy,
             control,
             inbox,
-            ended,
-            endings,
-            late: Vec::new(),
-            under_way: HashMap::new(),
-            answers: HashMap::new(),
-            taken_back: HashMap::new(),
-            staged: Vec::new(),
-            facts: Vec::new(),
             leaves: None,
-            fed: 0,
-            unfed: Vec::new(),
-            rebased: 0,
-            committed,
-            starting: Vec::new(),
             announced: 0,
-            spending: Arc::default(),
-            spent: Vec::new(),
-            left,
-            ending: JoinSet::new(),
             wants: Wants::default(),
-            retry_at: None,
             clock: SteadyClock::new(Arc::clone(&ports.clock), run.updated_at),
             run,
             engine,
@@ -227,16 +138,17 @@ impl RunLoop {
                 _ => run_loop.run.in_hand().then_some(PauseReason::Crashed),
             };
             let by = run_loop.engine.shared.ports.who.clone();
-            let (events, spent) = recover::abandoned(&run_loop.run, &run_loop.engine.shared.ports, &run_loop.left);
+            let (events, spent) =
+                recover::abandoned(&run_loop.run, &run_loop.engine.shared.ports, &run_loop.attempts.left);
             let rests = run_loop.run.status == Status::Waiting && events.is_empty();
             if run_loop.run.status != Status::Completed && !(rests && how == Taken::Attended) {
-                let epoch = run_loop.epoch;
+                let epoch = run_loop.owner.epoch();
                 run_loop.stage(Event::RunResumed { by, epoch, after }, false);
             }
             for event in events {
                 run_loop.stage(event, true);
             }
-            run_loop.spent = spent;
+            run_loop.attempts.spent = spent;
         }
         failpoint("recovery.staged");
         Ok(run_loop)
@@ -250,7 +162,7 @@ impl RunLoop {
         };
         self.cancel_attempts();
         self.end_what_was_left();
-        while self.ending.join_next().await.is_some() {}
+        while self.attempts.ending.join_next().await.is_some() {}
         let run = self.run.id;
         // A program that decides what comes next ends before anybody hears that the run rests: who hears of it may end
         // this process.
@@ -259,9 +171,10 @@ impl RunLoop {
         let mut drives = self.engine.shared.drives.lock().unwrap_or_else(PoisonError::into_inner);
         drives.remove(&run);
         drop(drives);
-        let Self { engine, feed, lease, mut inbox, committed, .. } = self;
+        let committed = self.log.committed();
+        let Self { engine, feed, owner, mut inbox, .. } = self;
         // The lock is free before anybody hears of the rest: whoever hears of it may take the run up.
-        drop(lease);
+        drop(owner);
         inbox.close();
         let is_over = reason == StopReason::Over;
         feed.publish(&[Update::Stopped(reason)]);
@@ -299,15 +212,15 @@ impl RunLoop {
                 return Ok(reason);
             }
             self.commit()?;
-            if !self.late.is_empty() {
-                for ended in std::mem::take(&mut self.late) {
+            if !self.attempts.late.is_empty() {
+                for ended in std::mem::take(&mut self.attempts.late) {
                     self.take_end(ended);
                 }
                 continue;
             }
             self.end_what_was_left();
-            if self.is_idle() && self.announced != self.committed {
-                self.announced = self.committed;
+            if self.is_idle() && self.announced != self.log.committed() {
+                self.announced = self.log.committed();
                 self.feed.publish(&[Update::Stopped(StopReason::Waiting)]);
             }
             let timer = self.timer();
@@ -315,13 +228,13 @@ impl RunLoop {
                 command = self.inbox.recv() => {
                     if let Some(command) = command { self.handle(command)?; }
                 }
-                Some(ended) = self.endings.recv() => self.take_end(ended),
-                () = self.lease.woken() => { self.catch_up()?; }
-                () = self.lease.lost() => return Err(JournalError::Superseded.into()),
+                Some(ended) = self.attempts.endings.recv() => self.take_end(ended),
+                () = self.owner.lease.woken() => { self.catch_up()?; }
+                () = self.owner.lease.lost() => return Err(JournalError::Superseded.into()),
                 () = timer => {}
                 () = lane_freed, if !self.wants.calls.is_empty() => {}
             }
-            while let Ok(ended) = self.endings.try_recv() {
+            while let Ok(ended) = self.attempts.endings.try_recv() {
                 self.take_end(ended);
             }
         }
@@ -337,7 +250,7 @@ impl RunLoop {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.under_way.is_empty() && self.retry_at.is_none() && self.run.status == Status::Waiting
+        self.attempts.under_way.is_empty() && self.attempts.retry_at.is_none() && self.run.status == Status::Waiting
     }
 
     /// When something is due by itself: a retry, or the deadline of a gate.
@@ -345,7 +258,7 @@ impl RunLoop {
         // One that is given up here leaves its gates to whoever drives it next.
         let pausing = self.control.pausing().is_some();
         let due = self.run.next_due().filter(|_| !pausing).map(|due| due.at);
-        self.retry_at.into_iter().chain(due).min()
+        self.attempts.retry_at.into_iter().chain(due).min()
     }
 
     /// Waits until something is due by itself.
@@ -361,11 +274,11 @@ impl RunLoop {
     fn settle(&mut self) -> Result<Option<StopReason>, JournalLost> {
         if self.run.status == Status::Cancelled {
             // Another process may have said so; what is under way here is broken off, whoever did.
-            for attempt in self.under_way.values() {
+            for attempt in self.attempts.under_way.values() {
                 attempt.cancel.cancel();
             }
         }
-        if !self.under_way.is_empty() || !self.starting.is_empty() {
+        if !self.attempts.under_way.is_empty() || !self.attempts.starting.is_empty() {
             return Ok(None);
         }
         if self.run.status == Status::Cancelled {
@@ -390,7 +303,7 @@ impl RunLoop {
                 self.stage(Event::RunFailed { key, error: failure }, false);
                 self.over(Status::Failed)
             }
-            None if self.retry_at.is_some() => Ok(None),
+            None if self.attempts.retry_at.is_some() => Ok(None),
             None if self.run.gates() > 0 => self.wait(),
             // Other runs take all places at a provider.
             None if !self.wants.calls.is_empty() => Ok(None),

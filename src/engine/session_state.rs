@@ -19,7 +19,7 @@ impl RunLoop {
         // One that has been completed may have left what it does not set any more.
         let leaves = !run.set_state.is_empty() || run.result.is_some();
         let Some(session) = run.session.as_ref().filter(|_| leaves) else { return Ok(None) };
-        let (theirs, _) = self.engine.shared.ports.store.session(session, 0)?;
+        let (theirs, _) = self.engine.with_store(|store| store.session(session, 0))?;
         let before = self.state_left_before()?;
         let left = run.state_left(before.as_ref().unwrap_or(&run.state), &theirs);
         Ok(Some((left, theirs)))
@@ -31,7 +31,7 @@ impl RunLoop {
         if run.result.is_none() {
             return Ok(None);
         }
-        let events = self.engine.shared.ports.store.read(run.id, 0)?;
+        let events = self.engine.with_store(|store| store.read(run.id, 0))?;
         let completed = events.iter().rposition(|recorded| matches!(recorded.event, Event::RunCompleted { .. }));
         let Some(completed) = completed else { return Ok(None) };
         let left = Run::fold(run.id, &events[..=completed])?.state_set(|_| true);

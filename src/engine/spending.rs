@@ -13,7 +13,7 @@ use crate::core::usage::{Budget, Usage};
 
 /// Shared by the loop and the attempts of one run.
 #[derive(Default)]
-pub(super) struct Spending(Mutex<Ledger>);
+pub struct Spending(Mutex<Ledger>);
 
 #[derive(Default)]
 struct Ledger {
@@ -24,7 +24,7 @@ struct Ledger {
 
 impl Spending {
     /// The loop's view: what was spent, and what is under way or about to begin, with what was reserved for it then.
-    pub(super) fn update<'a>(&self, budget: Budget, spent: Usage, begun: impl Iterator<Item = (&'a Key, Usage)>) {
+    pub fn update<'a>(&self, budget: Budget, spent: Usage, begun: impl Iterator<Item = (&'a Key, Usage)>) {
         let mut ledger = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut raised = std::mem::take(&mut ledger.reserved);
         ledger.reserved = begun.map(|(key, estimate)| (key.clone(), raised.remove(key).unwrap_or(estimate))).collect();
@@ -32,12 +32,12 @@ impl Spending {
     }
 
     /// What is reserved for an attempt that has raised it.
-    pub(super) fn reserved(&self, key: &Key) -> Option<Usage> {
+    pub fn reserved(&self, key: &Key) -> Option<Usage> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).reserved.get(key).copied()
     }
 
     /// How the attempt at `key` asks for more.
-    pub(super) fn asks(self: &Arc<Self>, key: Key) -> MaySpend {
+    pub fn asks(self: &Arc<Self>, key: Key) -> MaySpend {
         let spending = Arc::clone(self);
         Arc::new(move |used, next| spending.raise(&key, used, next))
     }

@@ -7,7 +7,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::core::decide::Refusal;
 use crate::core::event::{Event, Recorded};
-use crate::core::ports::{JournalError, Writer};
+use crate::core::ports::JournalError;
 use crate::core::run::{Run, Status};
 use crate::engine::batch;
 use crate::engine::failpoint::failpoint;
@@ -23,16 +23,15 @@ impl RunLoop {
         let now = self.now();
         self.run.apply(self.run.seq + 1, now, &event);
         self.heed(&event);
-        self.staged.push(event);
-        self.facts.push(fact);
+        self.log.stage(event, fact);
     }
 
     /// Does what a person's event means for more than the run's state, whoever committed it.
     fn heed(&mut self, event: &Event) {
         match event {
             Event::DecisionUndone { withdraws, by, .. } => {
-                let under_way = withdraws.iter().filter(|key| self.under_way.contains_key(*key));
-                self.taken_back.extend(under_way.map(|key| (key.clone(), by.clone())).collect::<Vec<_>>());
+                let under_way = withdraws.iter().filter(|key| self.attempts.under_way.contains_key(*key));
+                self.attempts.taken_back.extend(under_way.map(|key| (key.clone(), by.clone())).collect::<Vec<_>>());
             }
             event if event.asks_again() => self.engine.shared.ports.executor.ask_again(),
             _ => {}
@@ -42,9 +41,9 @@ impl RunLoop {
     /// Breaks off what is under way because of a decision that was undone. Effects are not: nothing is undone after one.
     fn break_off_what_was_taken_back(&mut self) {
         let wants = &self.wants.calls;
-        self.taken_back.retain(|key, _| !wants.iter().any(|want| want.key == *key));
-        for (key, who) in &self.taken_back {
-            if let Some(attempt) = self.under_way.get_mut(key) {
+        self.attempts.taken_back.retain(|key, _| !wants.iter().any(|want| want.key == *key));
+        for (key, who) in &self.attempts.taken_back {
+            if let Some(attempt) = self.attempts.under_way.get_mut(key) {
                 attempt.broken_off_by = who.clone();
                 attempt.cancel.cancel();
             }
@@ -53,31 +52,27 @@ impl RunLoop {
 
     /// Writes what is staged. What others wrote meanwhile comes first, and the flow is asked again on top of it.
     pub(super) fn commit(&mut self) -> Result<(), JournalLost> {
-        while !self.staged.is_empty() {
-            self.unfed.extend_from_slice(&self.staged[self.fed..]);
-            self.fed = self.staged.len();
+        while !self.log.staged().is_empty() {
             let at = self.now();
-            let mut batch = batch(&self.run, self.committed, self.writer, at, std::mem::take(&mut self.staged));
+            let mut batch = batch(&self.run, self.log.committed(), self.owner.writer(), at, self.log.take());
             self.leave_state(&mut batch);
             failpoint("commit.before");
             match self.patiently(Some(&batch.events), |store| store.append(&batch)) {
                 Ok(_) => {
                     failpoint("commit.after");
-                    self.writer = Writer::Owner(self.epoch);
-                    self.facts.clear();
-                    self.fed = 0;
+                    self.owner.has_committed();
                     self.publish(at, batch.events);
-                    for name in std::mem::take(&mut self.spent) {
+                    for name in std::mem::take(&mut self.attempts.spent) {
                         self.engine.shared.ports.spool.remove(self.run.id, &name);
                     }
-                    for starting in std::mem::take(&mut self.starting) {
+                    for starting in std::mem::take(&mut self.attempts.starting) {
                         self.begin(starting);
                     }
                     self.give_answers();
                 }
                 // What was left to the session is made again of what it has now, as is all that is derived.
                 Err(JournalError::Conflict { .. } | JournalError::SessionChanged) => {
-                    self.staged = batch.events;
+                    self.log.gives_back(batch.events);
                     self.rebase()?;
                 }
                 Err(error) => {
@@ -96,10 +91,11 @@ impl RunLoop {
             self.notify_of(event);
         }
         let run = self.run.id;
-        let numbered = events.into_iter().zip(self.committed + 1..);
+        let before = self.log.committed();
+        self.log.commits(&events);
+        let numbered = events.into_iter().zip(before + 1..);
         let updates: Vec<Update> =
             numbered.map(|(event, seq)| Update::Event(Recorded { run, seq, at, event })).collect();
-        self.committed += updates.len() as u64;
         self.feed.publish(&updates);
     }
 
@@ -111,18 +107,19 @@ impl RunLoop {
             self.notify(self.run.status);
         }
         // A program that asks while it runs waits as well, although the run's status says that it is under way.
-        if matches!(event, Event::GateOpened(gate) if self.answers.contains_key(&gate.key)) {
+        if matches!(event, Event::GateOpened(gate) if self.attempts.answers.contains_key(&gate.key)) {
             self.notify(Status::Waiting);
         }
     }
 
     /// Others were faster: their events stand, facts are staged again, what was derived is derived anew.
     pub(super) fn rebase(&mut self) -> Result<(), JournalLost> {
-        self.rebased += 1;
-        let after = if self.staged.is_empty() { self.committed } else { 0 };
+        self.log.falls_behind();
+        let after = if self.log.staged().is_empty() { self.log.committed() } else { 0 };
         let (run, definition, status) = (self.run.id, self.run.definition.clone(), self.run.status);
         let events = self.patiently(None, |store| store.read(run, after))?;
-        let new: Vec<Recorded> = events.iter().filter(|recorded| recorded.seq > self.committed).cloned().collect();
+        let new: Vec<Recorded> =
+            events.iter().filter(|recorded| recorded.seq > self.log.committed()).cloned().collect();
         for recorded in &new {
             self.heed(&recorded.event);
         }
@@ -130,18 +127,16 @@ impl RunLoop {
         if after > 0 {
             for Recorded { seq, at, event, .. } in events {
                 self.run.apply(seq, at, &event);
-                self.unfed.push(event);
+                self.log.takes_in(event);
             }
-            self.committed = self.run.seq;
         } else {
             self.run = Run::fold(self.run.id, &events).map_err(JournalError::from)?;
             self.run.learn(&self.config.pinned);
-            self.committed = self.run.seq;
-            for starting in std::mem::take(&mut self.starting) {
+            for starting in std::mem::take(&mut self.attempts.starting) {
                 self.leave_lane(starting.provider.as_ref());
             }
-            self.unfed.clear();
             self.session = self.flow.open(&self.run);
+            self.log.begins_again(self.run.seq);
         }
         if self.run.newer {
             return Err(JournalError::Newer(Refusal::newer().message).into());
@@ -150,8 +145,7 @@ impl RunLoop {
             self.take_definition()?;
         }
         if after == 0 {
-            self.fed = 0;
-            let staged = std::mem::take(&mut self.staged).into_iter().zip(std::mem::take(&mut self.facts));
+            let staged = self.log.unstage();
             // A run that was cancelled meanwhile is not given up as well.
             let over = self.run.status == Status::Cancelled;
             let counts = |event: &Event, fact: bool| fact && !(over && matches!(event, Event::RunPaused { .. }));
@@ -172,7 +166,7 @@ impl RunLoop {
     /// Takes in what others wrote, if anything.
     pub(super) fn catch_up(&mut self) -> Result<bool, JournalLost> {
         let run = self.run.id;
-        let behind = self.patiently(None, |store| store.head(run))? != self.committed;
+        let behind = self.patiently(None, |store| store.head(run))? != self.log.committed();
         if behind {
             self.rebase()?;
         }
@@ -188,27 +182,20 @@ impl RunLoop {
         self.run.learn(&pinned);
         self.config = RunConfig::of(&pinned, &self.run);
         self.session = self.flow.open(&self.run);
-        self.unfed.clear();
+        self.log.is_known();
         Ok(())
     }
 
     /// Feeds the flow. A program's answer takes its time, which is not to be that of other runs.
     fn feed(&mut self) -> Wants {
         self.session.at(self.now());
-        let mut events = &self.staged[self.fed..];
-        if !self.unfed.is_empty() {
-            self.unfed.extend_from_slice(events);
-            events = &self.unfed;
-        }
         let several = || Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let wants = match self.session.ask(events) {
+        let session = &mut self.session;
+        self.log.feed(|events| match session.ask(events) {
             Some(wants) => wants,
-            None if several() => tokio::task::block_in_place(|| self.session.answer()),
-            None => self.session.answer(),
-        };
-        self.fed = self.staged.len();
-        self.unfed.clear();
-        wants
+            None if several() => tokio::task::block_in_place(|| session.answer()),
+            None => session.answer(),
+        })
     }
 
     /// Feeds the flow and performs what is pure until nothing new comes of it. What is staged then is to be committed.
@@ -238,7 +225,7 @@ impl RunLoop {
             if !noted && !self.start_what_may() {
                 return Ok(());
             }
-            if self.staged.len() >= MOST_STAGED && self.starting.is_empty() {
+            if self.log.staged().len() >= MOST_STAGED && self.attempts.starting.is_empty() {
                 self.commit()?;
             }
         }

@@ -265,6 +265,11 @@ impl Harness {
         Self::of(Database::File(Duration::from_millis(50)), script)
     }
 
+    /// A harness whose writes wait for another process for as long as a test takes.
+    pub fn patient(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
+        Self::of(Database::File(2 * PATIENCE), script)
+    }
+
     /// A harness with a file in a folder that outlives it.
     pub fn within(path: PathBuf, script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
         Self::at(path, None, Database::File(LOCK_PATIENCE), FakeExecutor::new(script))

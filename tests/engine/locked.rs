@@ -254,3 +254,43 @@ async fn so_does_what_starts_a_run_and_what_removes_one() {
     removed.await.unwrap().unwrap();
     assert!(harness.engine.load(old).is_err());
 }
+
+/// Whether tasks of this runtime make progress, while `meanwhile` waits for a lock that is only released then.
+async fn progress_while(meanwhile: &tokio::task::JoinHandle<()>) {
+    let ticks = tokio::spawn(async {
+        for _ in 0..50 {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    });
+    tokio::time::timeout(std::time::Duration::from_mins(1), ticks).await.expect("other tasks go on").unwrap();
+    assert!(!meanwhile.is_finished(), "it waits for the lock");
+}
+
+/// The only thread that runs tasks here is free while a write waits, be it of a run that is driven or of one that is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn nothing_else_waits_while_a_decision_waits_for_a_locked_store() {
+    for driven in [true, false] {
+        let harness = Harness::patient(super::harness::shout);
+        let run = harness.start(&json!([prompt("a", "x", json!({}))]), json!({}));
+        let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+        harness.engine.drive(run).unwrap();
+        until_stopped(&mut updates).await;
+        if !driven {
+            harness.engine.pause(run, PauseReason::Left);
+            while until_stopped(&mut updates).await != StopReason::Paused {}
+        }
+        let holder = Holder::default();
+        hold(&harness.database(), &holder);
+        let engine = harness.engine.clone();
+        let edit = DecisionKind::Edit { output: json!("mine"), accept: true };
+        let decided = tokio::spawn(async move { engine.decide(run, decision("a", edit)).await.unwrap() });
+        progress_while(&decided).await;
+        let engine = harness.engine.clone();
+        let typed = tokio::spawn(async move { engine.keep_draft(run, "message", Some("half")).unwrap() });
+        progress_while(&typed).await;
+        release(&holder);
+        decided.await.unwrap();
+        typed.await.unwrap();
+        assert_eq!(waiting(&harness.engine.load(run).unwrap(), GateKind::Review), Vec::<String>::new());
+    }
+}

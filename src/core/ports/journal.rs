@@ -128,7 +128,8 @@ impl Stands {
 
 /// Durability: it takes data and gives data, so that another journal can be used instead of SQLite's.
 ///
-/// Every call blocks until it is durable, which on a disk takes from 0.2 to some 10 milliseconds. A call that fails has
+/// Every call blocks until it is durable, which on a disk takes from 0.2 to some 10 milliseconds, and seconds where another
+/// process has it locked: the engine makes none on a thread that other tasks wait for. A call that fails has
 /// changed nothing. Any number of processes may use the same journal at once: what one of them wrote, the others read.
 pub trait Journal: Send + Sync {
     /// Keeps the definition, the first event and those that come with it (what a fork takes over) in one transaction.
