@@ -157,7 +157,8 @@ pub fn fill(path: &Path, runs: u64) -> SqliteStore {
         let run = id(number).to_string();
         let tail: String = run.chars().rev().collect();
         tx.prepare_cached(
-            "INSERT INTO runs SELECT ?1, ?2, ?3, 0, task, kind, '', '', '', NULL, 0, 0, 0, '' FROM runs WHERE n = 1",
+            "INSERT INTO runs (n, id, tail, task, kind, title, status, cwd, created_at, updated_at, waiting, snippet)
+             SELECT ?1, ?2, ?3, task, kind, '', '', '', 0, 0, 0, '' FROM runs WHERE n = 1",
         )
         .unwrap()
         .execute(params![number + 1, run, tail])
@@ -172,7 +173,7 @@ pub fn fill(path: &Path, runs: u64) -> SqliteStore {
         events.push(end);
         for (seq, event) in (1i64..).zip(&events) {
             let place = (i64::try_from(number + 1).unwrap() << 24) | seq;
-            tx.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3)")
+            tx.prepare_cached("INSERT INTO events (place, at, body) VALUES (?1, ?2, ?3)")
                 .unwrap()
                 .execute(params![place, time().timestamp_nanos_opt(), serde_json::to_string(event).unwrap()])
                 .unwrap();
