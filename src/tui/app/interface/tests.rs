@@ -20,7 +20,7 @@ use crate::core::fingerprint::Fingerprint;
 use crate::core::form::Field;
 use crate::core::gate::{
     Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateKind, InDoubtBody, InputBody, ReviewBody, SecretBody,
-    StaleBody,
+    StaleBody, ToolsBody,
 };
 use crate::core::key::Key;
 use crate::core::ports::RunRow;
@@ -76,6 +76,7 @@ fn task() -> Arc<Task> {
         inputs: vec![field("topic"), field("mood")],
         actions: vec![],
         follow_ups: vec![],
+        tools: crate::core::tool::DeclaredTools::default(),
         meta: None,
         body: Body::Instruct(Instruct::default()),
     })
@@ -264,6 +265,7 @@ fn gate(kind: GateKind, allowed: Vec<Answer>) -> Story {
             let (spent, budget, next) = (Usage::default(), Budget::default(), Usage::default());
             GateBody::Budget(BudgetBody { spent, budget, next, fingerprint: None })
         }
+        GateKind::Tools => GateBody::Tools(ToolsBody { before: Vec::new(), after: Vec::new(), fingerprint }),
         GateKind::Secret => GateBody::Secret(SecretBody { name: "token".to_owned(), fingerprint: None }),
     };
     let gate = Gate { call: None, key: "push".parse().unwrap(), workflow: None, attempt: 1, version: 0, body, allowed };
