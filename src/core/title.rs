@@ -197,6 +197,7 @@ mod tests {
             inputs: fields.iter().map(field).collect(),
             actions: Vec::new(),
             follow_ups: Vec::new(),
+            tools: crate::core::tool::DeclaredTools::default(),
             meta: None,
             body: Body::Instruct(Instruct::default()),
         }

@@ -196,6 +196,8 @@ impl StepFixture {
             secrets: [("token", "env:TOKEN"), ("hangs", "cmd:hangs"), ("typed", "typed")]
                 .map(|(name, reference)| (name.to_owned(), reference.parse().unwrap()))
                 .into(),
+            declared: Arc::default(),
+            transcript: None,
         };
         let deltas = Arc::clone(&self.deltas);
         let forms = Arc::clone(&self.forms);

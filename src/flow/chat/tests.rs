@@ -40,6 +40,7 @@ fn email() -> Task {
             ..Action::default()
         }],
         follow_ups: Vec::new(),
+        tools: crate::core::tool::DeclaredTools::default(),
         meta: None,
         body: Body::Instruct(Instruct {
             instruction: "You write emails, {{ inputs.tone }} ones.".into(),

@@ -28,6 +28,7 @@ fn pinned() -> Pinned {
         inputs: Vec::new(),
         actions: Vec::new(),
         follow_ups: Vec::new(),
+        tools: crate::core::tool::DeclaredTools::default(),
         meta: None,
         body: Body::Instruct(Instruct::default()),
     };

@@ -76,6 +76,7 @@ fn task() -> Arc<Task> {
         inputs: vec![field("topic"), field("mood")],
         actions: vec![],
         follow_ups: vec![],
+        tools: crate::core::tool::DeclaredTools::default(),
         meta: None,
         body: Body::Instruct(Instruct::default()),
     })
@@ -264,6 +265,7 @@ fn gate(kind: GateKind, allowed: Vec<Answer>) -> Story {
             let (spent, budget, next) = (Usage::default(), Budget::default(), Usage::default());
             GateBody::Budget(BudgetBody { spent, budget, next, fingerprint: None })
         }
+        GateKind::Tools => GateBody::Tools(ToolsBody { before: Vec::new(), after: Vec::new(), fingerprint }),
         GateKind::Secret => GateBody::Secret(SecretBody { name: "token".to_owned(), fingerprint: None }),
     };
     let gate = Gate { call: None, key: "push".parse().unwrap(), workflow: None, attempt: 1, version: 0, body, allowed };

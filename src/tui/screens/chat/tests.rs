@@ -84,6 +84,7 @@ fn ask() -> Arc<Task> {
         inputs: Vec::new(),
         actions: Vec::new(),
         follow_ups: Vec::new(),
+        tools: crate::core::tool::DeclaredTools::default(),
         meta: None,
         body: Body::Instruct(Instruct::default()),
     })

@@ -27,6 +27,7 @@ fn task(id: &str, icon: &str, name: &str, body: Body) -> TaskRow {
         }],
         actions: vec![],
         follow_ups: vec![],
+        tools: crate::core::tool::DeclaredTools::default(),
         meta: None,
         body,
     };

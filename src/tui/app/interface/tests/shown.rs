@@ -247,7 +247,8 @@ impl World {
         if CALLS[call] == "push" {
             let event = match known.and_then(|known| known.gate()) {
                 Some(_) if what.is_multiple_of(3) => {
-                    Event::CallApproved { key, call: None, fingerprint: fingerprint(), by }
+                    let (call, arguments, for_run) = (None, None, false);
+                    Event::CallApproved { key, call, fingerprint: fingerprint(), arguments, for_run, by }
                 }
                 _ => {
                     self.asked += 1;
