@@ -40,6 +40,7 @@ pub fn pinned() -> Pinned {
         inputs: Vec::new(),
         actions: Vec::new(),
         follow_ups: Vec::new(),
+        tools: stepwell::core::tool::DeclaredTools::default(),
         meta: None,
         body: Body::Instruct(Instruct::default()),
     };

@@ -65,6 +65,7 @@ pub fn pinned(task: &str) -> Pinned {
         inputs: Vec::new(),
         actions: Vec::new(),
         follow_ups: Vec::new(),
+        tools: stepwell::core::tool::DeclaredTools::default(),
         meta: None,
         body: Body::Instruct(Instruct { instruction: "Write it.".to_owned(), ..Instruct::default() }),
     };

@@ -20,7 +20,7 @@ use crate::core::fingerprint::Fingerprint;
 use crate::core::form::Field;
 use crate::core::gate::{
     Answer, ApprovalBody, BudgetBody, Gate, GateBody, GateKind, InDoubtBody, InputBody, ReviewBody, SecretBody,
-    StaleBody,
+    StaleBody, ToolsBody,
 };
 use crate::core::key::Key;
 use crate::core::ports::RunRow;
