@@ -14,8 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Executor, Models, Secrets};
+use crate::core::ports::{
+    AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Executor, Models, Secrets, ToolScope, ToolServers,
+};
 use crate::core::text::Untrusted;
+use crate::core::tool::{OwnTool, ToolRules};
 use crate::core::usage::Usage;
 use crate::core::work::Work;
 
