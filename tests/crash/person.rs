@@ -120,7 +120,7 @@ async fn decide_otherwise(sandbox: &Sandbox) {
         Ok(run) => run,
         Err(_) => harness.start(&steps, json!({})),
     };
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     loop {
         for update in updates.next().await {
@@ -163,7 +163,7 @@ async fn stream_to_the_end(sandbox: &Sandbox, hangs: bool) {
 
 /// Brings a run to its end.
 async fn finish(sandbox: &Sandbox, harness: &Harness, run: RunId) -> Run {
-    let (mut state, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (mut state, mut updates) = harness.subscribe(run);
     // Before anybody drives it: what a person decides is recorded all the same.
     if state.title != TITLE {
         harness.engine.rename(run, TITLE).await.unwrap();
