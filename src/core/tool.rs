@@ -12,11 +12,13 @@ use serde_json::Value;
 use super::text::Untrusted;
 
 mod declared;
+mod listed;
 mod rules;
 mod transcript;
 mod wire;
 
 pub use declared::{DeclaredTool, DeclaredTools, OwnTool, OwnWork, Reach, ToolServer};
+pub use listed::RunTools;
 pub use rules::{Pattern, ToolApproval, ToolRules, matching};
 pub use transcript::{AskedCall, CallReturn, FinishedTurn, OfferedTools};
 pub use wire::WireNames;

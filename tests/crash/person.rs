@@ -214,7 +214,7 @@ fn decide(sandbox: &Sandbox, state: &Run, gate: &Gate) -> DecisionKind {
             }
             _ => DecisionKind::Accept,
         },
-        GateKind::Approval => DecisionKind::Approve,
+        GateKind::Approval => DecisionKind::APPROVE,
         GateKind::Input => DecisionKind::Answer { value: json!({ "name": "Ana" }) },
         // Only a look at the world tells whether it happened.
         GateKind::InDoubt if lines(&sandbox.file("effects")).contains(&format!("{} {key}", state.id)) => {

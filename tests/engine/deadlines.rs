@@ -117,7 +117,7 @@ async fn what_was_allowed_once_and_failed_is_not_run_with_other_bytes_unasked() 
     let run = harness.start(&steps, json!({}));
     harness.drive(run).await;
     harness.decide(run, "a", DecisionKind::Accept).await;
-    assert_eq!(harness.decide(run, "act", DecisionKind::Approve).await.status, Status::Failed);
+    assert_eq!(harness.decide(run, "act", DecisionKind::APPROVE).await.status, Status::Failed);
     harness.engine.decide(run, decision("a", DecisionKind::Reopen)).await.unwrap();
     let edit = DecisionKind::Edit { output: json!("something else"), accept: true };
     harness.engine.decide(run, decision("a", edit)).await.unwrap();

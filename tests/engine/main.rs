@@ -160,7 +160,7 @@ async fn an_effect_waits_for_approval_and_a_denial_is_a_failure_with_its_reason(
 
     let run = harness.start(&steps, json!({}));
     harness.drive(run).await;
-    let state = harness.decide(run, "act", DecisionKind::Approve).await;
+    let state = harness.decide(run, "act", DecisionKind::APPROVE).await;
     assert_eq!((body(&state), harness.attempts().len()), ("command", 1));
 }
 

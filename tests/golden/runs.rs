@@ -149,7 +149,7 @@ async fn denied() -> (Harness, RunId) {
     let steps = json!([command("first", json!({})), command("second", json!({ "after": ["first"] }))]);
     let run = harness.start(&steps, json!({}));
     harness.drive(run).await;
-    harness.decide(run, "first", DecisionKind::Approve).await;
+    harness.decide(run, "first", DecisionKind::APPROVE).await;
     harness.decide(run, "second", DecisionKind::Deny { reason: "not on a Friday".into() }).await;
     (harness, run)
 }
