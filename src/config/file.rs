@@ -1,14 +1,14 @@
 //! The config file: every key, each mistake with its place.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::core::diagnostic::{Report, SourceSpan, SourceText, did_you_mean};
 use crate::core::host;
-use crate::core::settings::{ProviderKind, ProviderSettings, RoleSettings, Settings, Theme, ToolSettings, UiSettings};
-use crate::core::toml_reader::{self, Item, Table, TomlString};
+use crate::core::settings::{ProviderKind, ProviderSettings, RoleSettings, Settings, Theme, UiSettings};
+use crate::core::toml_reader::{self, Item, Table, TomlString, values};
+use crate::core::tool;
 use crate::core::tuning::ModelDefaults;
 use crate::core::usage::Price;
 
@@ -26,11 +26,11 @@ pub fn read(source: &Arc<SourceText>, report: &Report) -> Option<Settings> {
     toml_reader::read(source, report, |root| {
         let mut named = Vec::new();
         let settings = Settings {
-            models: section(root, "models", |item| role(&item, &mut named)),
-            providers: section(root, "providers", |item| item.table().map(|table| provider(&table))),
-            tools: section(root, "tools", |item| item.table().map(|table| tool(&table))),
-            secrets: section(root, "secrets", |item| argv(&item)),
-            defaults: section(root, "defaults", |item| {
+            models: root.named("models", |item| role(&item, &mut named)),
+            providers: root.named("providers", |item| item.table().map(|table| provider(&table))),
+            tools: tool::read(root, None, report),
+            secrets: root.named("secrets", |item| item.argv().map(values)),
+            defaults: root.named("defaults", |item| {
                 let given = item.table()?.entries();
                 Some(given.iter().filter_map(|item| Some((item.name().to_owned(), item.json()?))).collect())
             }),
@@ -43,12 +43,6 @@ pub fn read(source: &Arc<SourceText>, report: &Report) -> Option<Settings> {
         models_exist(&settings, &named, report);
         settings
     })
-}
-
-/// A table whose keys are names of the person's choice.
-fn section<T>(root: &Table<'_>, key: &str, mut read: impl FnMut(Item<'_>) -> Option<T>) -> BTreeMap<String, T> {
-    let entries = root.get(key).and_then(Item::table).map(|table| table.entries()).unwrap_or_default();
-    entries.into_iter().filter_map(|item| Some((item.name().to_owned(), read(item)?))).collect()
 }
 
 fn role(item: &Item<'_>, named: &mut Vec<TomlString>) -> Option<RoleSettings> {
@@ -70,8 +64,7 @@ fn role(item: &Item<'_>, named: &mut Vec<TomlString>) -> Option<RoleSettings> {
     let defaults = ModelDefaults::read(&table);
     table.done();
     named.extend(model.iter().chain(&fallback).cloned());
-    let fallback = fallback.into_iter().map(|text| text.value).collect();
-    Some(RoleSettings { model: model?.value, fallback, defaults })
+    Some(RoleSettings { model: model?.value, fallback: values(fallback), defaults })
 }
 
 /// A model is a role, or of a provider that is configured or has a kind's own name (and so may be found by its key).
@@ -104,17 +97,17 @@ fn provider(table: &Table<'_>) -> ProviderSettings {
     let kind = table.required("kind", "`kind = \"openai\"` (or \"anthropic\", \"ollama\", \"demo\")");
     let provider = ProviderSettings {
         kind: kind.and_then(|item| item.one_of(&KINDS)).unwrap_or_default(),
-        base_url: table.get("base_url").and_then(|item| url(&item)),
+        base_url: table.get("base_url").and_then(|item| item.url()),
         api_key_env: table.text("api_key_env"),
-        api_key_command: table.get("api_key_command").and_then(|item| argv(&item)),
-        headers: text_map(table, "headers"),
+        api_key_command: table.get("api_key_command").and_then(|item| item.argv().map(values)),
+        headers: table.text_map("headers"),
         max_concurrency: table.count("max_concurrency", 1).and_then(|count| usize::try_from(count).ok()),
         requests_per_minute: table.count("requests_per_minute", 1),
         tokens_per_minute: table.count("tokens_per_minute", 1).map(u64::from),
         first_token_timeout: table.time("first_token_timeout"),
         idle_timeout: table.time("idle_timeout"),
         price: table.get("price").and_then(Item::table).map(|table| price(&table)),
-        prices: section(table, "prices", |item| item.table().map(|table| price(&table))),
+        prices: table.named("prices", |item| item.table().map(|table| price(&table))),
         defaults: ModelDefaults::read(table),
         num_ctx: table.count("num_ctx", 1).map(u64::from),
         keep_alive: table.get("keep_alive").and_then(|item| keep_alive(&item)),
@@ -155,18 +148,6 @@ fn keep_alive(item: &Item<'_>) -> Option<Value> {
     item.integer().map(Value::from)
 }
 
-fn tool(table: &Table<'_>) -> ToolSettings {
-    let command = table.required("command", "`command = [\"program\", \"argument\"]`");
-    let tool = ToolSettings {
-        command: command.and_then(|item| argv(&item)).unwrap_or_default(),
-        env: text_map(table, "env"),
-        cwd: table.text("cwd"),
-        timeout: table.time("timeout"),
-    };
-    table.done();
-    tool
-}
-
 fn pass_on(table: &Table<'_>, report: &Report) -> Vec<String> {
     let names = table.required("env", "`env = [\"VIRTUAL_ENV\"]`").and_then(|item| item.texts()).unwrap_or_default();
     table.done();
@@ -179,7 +160,7 @@ fn pass_on(table: &Table<'_>, report: &Report) -> Vec<String> {
         let message = "this is no name of a variable; its value comes from the environment that Stepwell is started in";
         report.error(&text.span, message);
     }
-    names.into_iter().map(|text| text.value).collect()
+    values(names)
 }
 
 fn hosts(table: &Table<'_>, report: &Report) -> Vec<String> {
@@ -190,13 +171,13 @@ fn hosts(table: &Table<'_>, report: &Report) -> Vec<String> {
         let message = "`hosts` has hosts such as \"example.org\", \"*.example.org\" or \"127.0.0.1:8888\"";
         report.error(&text.span, message);
     }
-    hosts.into_iter().map(|text| text.value).collect()
+    values(hosts)
 }
 
 fn notify(table: &Table<'_>) -> Vec<String> {
     let command = table.required("command", "`command = [\"notify-send\", \"Stepwell\"]`");
     table.done();
-    command.and_then(|item| argv(&item)).unwrap_or_default()
+    command.and_then(|item| item.argv()).map(values).unwrap_or_default()
 }
 
 fn ui(table: &Table<'_>) -> UiSettings {
@@ -207,28 +188,6 @@ fn ui(table: &Table<'_>) -> UiSettings {
     };
     table.done();
     ui
-}
-
-fn argv(item: &Item<'_>) -> Option<Vec<String>> {
-    let words = item.texts()?;
-    if words.first().is_none_or(|program| program.value.is_empty()) {
-        item.error(format!("`{}` names no program; write `[\"program\", \"argument\"]`", item.name()));
-        return None;
-    }
-    Some(words.into_iter().map(|text| text.value).collect())
-}
-
-fn text_map(table: &Table<'_>, key: &str) -> BTreeMap<String, String> {
-    section(table, key, |item| item.text().map(|text| text.value))
-}
-
-fn url(item: &Item<'_>) -> Option<String> {
-    let url = item.text()?.value;
-    if !url.starts_with("http://") && !url.starts_with("https://") {
-        item.error(format!("`{}` begins with http:// or https://, not \"{url}\"", item.name()));
-        return None;
-    }
-    Some(url.trim_end_matches('/').to_owned())
 }
 
 fn not_negative(item: &Item<'_>) -> Option<f64> {

@@ -2,6 +2,7 @@ use super::*;
 use crate::core::form::{Field, FieldType};
 use crate::core::settings::ProviderKind;
 use crate::core::step::Timespan;
+use crate::core::tool::{DeclaredTool, Reach};
 use crate::core::tuning::Thinking;
 
 fn mistakes(text: &str) -> Vec<String> {
@@ -19,7 +20,9 @@ fn the_example_is_a_config() {
     );
     assert_eq!(settings.providers["openai"].price.unwrap().output.to_string(), "10");
     assert_eq!(settings.secrets["github"], ["gh", "auth", "token"]);
-    assert_eq!(settings.tools["files"].env["TOKEN"], "cmd:github");
+    let DeclaredTool::Server(files) = &settings.tools["files"] else { panic!("{:?}", settings.tools) };
+    let Reach::Program { env, .. } = &files.reach else { panic!("{files:?}") };
+    assert_eq!(env["TOKEN"], "cmd:github");
     assert_eq!(settings.pass_on, ["SSH_AUTH_SOCK", "VIRTUAL_ENV"]);
     assert_eq!(settings.notify, ["notify-send", "Stepwell"]);
 }

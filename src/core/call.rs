@@ -26,6 +26,7 @@ pub use tool_use::{NextUnit, ToolCall, ToolCallEnd, ToolCallState, ToolUse, Turn
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CallStatus {
     /// Wanted, not begun; or between two attempts.
     #[default]
@@ -75,6 +76,7 @@ impl CallStatus {
 /// How an attempt ended, or that it has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AttemptStatus {
     /// Under way.
     Running,

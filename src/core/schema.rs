@@ -10,6 +10,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{JsonType, ValidationError, Validator};
 use serde_json::Value;
 
+use super::diagnostic::{SourceSpan, did_you_mean};
 use super::text::{counted, visible};
 
 /// As many problems are told at once; more are a count.
@@ -100,6 +101,31 @@ impl Schema {
 /// Where it is wrong, or which reference leaves it.
 pub fn check(schema: &Value) -> Result<(), String> {
     Schema::compile(schema).map(drop)
+}
+
+/// The types that a schema may name.
+const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "array", "object", "null"];
+
+/// What is wrong with a schema that a person wrote, and where: the narrowest of `parts`, the places of its values by their
+/// JSON pointers.
+#[must_use]
+pub fn misplaced<'p>(schema: &Value, parts: &'p [(String, SourceSpan)]) -> Option<(&'p SourceSpan, String)> {
+    let (at, message) = if let Err(error) = jsonschema::meta::validate(schema) {
+        let at = error.instance_path().to_string();
+        let message = match error.instance().as_str() {
+            Some(name) if at.ends_with("/type") => {
+                format!("`{name}` is no type of a JSON Schema{}", did_you_mean(name, TYPES))
+            }
+            _ => format!("this is not a JSON Schema: {error}"),
+        };
+        (at, message)
+    } else if let Err(error) = jsonschema::validator_for(schema) {
+        (error.instance_path().to_string(), format!("this JSON Schema cannot be used: {error}"))
+    } else {
+        return None;
+    };
+    let around = parts.iter().filter(|(pointer, _)| at.starts_with(pointer.as_str()));
+    around.max_by_key(|(pointer, _)| pointer.len()).map(|(_, span)| (span, message))
 }
 
 /// Whether a text of a schema is a template.

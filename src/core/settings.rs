@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::form::Field;
 use super::secret::Secret;
 use super::step::Timespan;
+use super::tool::DeclaredTools;
 use super::tuning::ModelDefaults;
 use super::usage::Price;
 
@@ -17,8 +18,8 @@ pub struct Settings {
     pub models: BTreeMap<String, RoleSettings>,
     /// `[providers.NAME]`.
     pub providers: BTreeMap<String, ProviderSettings>,
-    /// `[tools.NAME]`: MCP servers.
-    pub tools: BTreeMap<String, ToolSettings>,
+    /// `[tools.NAME]`: MCP servers, and tools of the person's own.
+    pub tools: DeclaredTools,
     /// `[secrets] NAME = [argv]`: the command that prints the secret `cmd:NAME`.
     pub secrets: BTreeMap<String, Vec<String>>,
     /// `[defaults.TASK] INPUT = …`: defaults for a task's inputs in place of its own.
@@ -241,19 +242,6 @@ pub const FIRST_TOKEN_TIMEOUT: Timespan = Timespan(300_000);
 
 /// A server that has begun and then says nothing for so long hangs.
 pub const IDLE_TIMEOUT: Timespan = Timespan(90_000);
-
-/// An MCP server that is started as a program.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ToolSettings {
-    /// The program and its arguments.
-    pub command: Vec<String>,
-    /// What is added to its clean environment. Values may be references to secrets, `env:NAME` or `cmd:NAME`.
-    pub env: BTreeMap<String, String>,
-    /// Where it runs.
-    pub cwd: Option<String>,
-    /// The longest wait for an answer.
-    pub timeout: Option<Timespan>,
-}
 
 /// Light or dark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

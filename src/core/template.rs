@@ -12,7 +12,7 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
 pub use self::expr::Expr;
 pub use self::fence::{fence, fenced};
-pub use self::functions::{FILTERS, TESTS};
+pub use self::functions::FUNCTIONS;
 use self::rewrite::Rewritten;
 pub use self::usage::{Gives, Operand, Usage};
 
@@ -84,6 +84,15 @@ impl TemplateError {
             Some(range) => Self::at(source, range.start, message),
             None => Self { message, line: error.line().unwrap_or(1), column: 1 },
         }
+    }
+
+    /// The byte of the source where it is.
+    #[must_use]
+    pub fn offset(&self, source: &str) -> usize {
+        let before: usize = source.split_inclusive('\n').take(self.line.saturating_sub(1)).map(str::len).sum();
+        let line = source.get(before..).unwrap_or_default();
+        let column = line.char_indices().nth(self.column.saturating_sub(1)).map_or(line.len(), |(at, _)| at);
+        before + column
     }
 
     /// With the place of a byte of the source.

@@ -4,6 +4,7 @@
 //! An [`Item`] is read as what is wanted; when it is something else, that is noted and `None` comes back.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Report, SourceSpan, SourceText, did_you_mean, nearest};
 use super::step::Timespan;
+
+mod offset;
 
 /// A text of the file: the value, and where it stands (its quotes included).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,11 +201,28 @@ impl<'a> Table<'a> {
         self.get(key)?.number()
     }
 
+    /// A table whose keys are names of the person's choice; empty when absent.
+    pub fn named<T>(&self, key: &str, mut read: impl FnMut(Item<'a>) -> Option<T>) -> BTreeMap<String, T> {
+        let entries = self.get(key).and_then(Item::table).map(|table| table.entries()).unwrap_or_default();
+        entries.into_iter().filter_map(|item| Some((item.name().to_owned(), read(item)?))).collect()
+    }
+
+    /// A table of texts under names of the person's choice; empty when absent.
+    pub fn text_map(&self, key: &str) -> BTreeMap<String, String> {
+        self.named(key, |item| item.text().map(|text| text.value))
+    }
+
     /// The tables of a `[[key]]`; empty when absent.
     pub fn tables(&self, key: &str) -> Vec<Table<'a>> {
         let Some(items) = self.get(key).and_then(|item| item.list()) else { return Vec::new() };
         items.into_iter().filter_map(Item::table).collect()
     }
+}
+
+/// The values of texts.
+#[must_use]
+pub fn values(texts: Vec<TomlString>) -> Vec<String> {
+    texts.into_iter().map(|text| text.value).collect()
 }
 
 /// A key as a part of a JSON pointer.
@@ -291,6 +311,17 @@ impl<'a> Item<'a> {
             self.wrong("a text");
         }
         text.map(|value| TomlString { value: value.to_owned(), span: self.span(), quoted: true })
+    }
+
+    /// As a text that is not blank.
+    #[must_use]
+    pub fn filled(&self) -> Option<TomlString> {
+        let text = self.text()?;
+        if text.value.trim().is_empty() {
+            self.error(format!("`{}` is empty", self.name));
+            return None;
+        }
+        Some(text)
     }
 
     /// As a yes or no.
@@ -388,6 +419,28 @@ impl<'a> Item<'a> {
         )
     }
 
+    /// As a program and its arguments.
+    #[must_use]
+    pub fn argv(&self) -> Option<Vec<TomlString>> {
+        let words = self.texts()?;
+        if words.first().is_none_or(|program| program.value.is_empty()) {
+            self.error(format!("`{}` names no program; write `[\"program\", \"argument\"]`", self.name));
+            return None;
+        }
+        Some(words)
+    }
+
+    /// As the address of a server, without a `/` at its end.
+    #[must_use]
+    pub fn url(&self) -> Option<String> {
+        let url = self.text()?.value;
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            self.error(format!("`{}` begins with http:// or https://, not \"{url}\"", self.name));
+            return None;
+        }
+        Some(url.trim_end_matches('/').to_owned())
+    }
+
     /// As a list of texts.
     #[must_use]
     pub fn texts(&self) -> Option<Vec<TomlString>> {
@@ -461,86 +514,9 @@ fn quoted<'w>(words: impl Iterator<Item = &'w str>) -> String {
     words.map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
 }
 
-impl TomlString {
-    /// The byte offset in the file of a byte offset in the value.
-    ///
-    /// Escapes, line continuations and the line break after `"""` are longer in the file than in the value.
-    #[must_use]
-    pub fn offset_in_file(&self, offset: usize) -> usize {
-        let start = self.span.range.start;
-        if !self.quoted {
-            return start + offset.min(self.value.len());
-        }
-        let raw = self.span.source.text.get(self.span.range.clone()).unwrap_or_default();
-        let (open, escapes) = match raw {
-            _ if raw.starts_with("\"\"\"") => (3, true),
-            _ if raw.starts_with("'''") => (3, false),
-            _ => (1, raw.starts_with('"')),
-        };
-        let mut at = open.min(raw.len());
-        if open == 3 {
-            let body = &raw[at..];
-            at += body.len() - body.strip_prefix("\r\n").or(body.strip_prefix('\n')).unwrap_or(body).len();
-        }
-        let mut left = offset;
-        // A continuation has no place in the value: what comes next stands after it.
-        while let Some(c) = raw[at..].chars().next() {
-            let (in_file, in_value) =
-                if escapes && c == '\\' { escape(&raw[at..]) } else { (c.len_utf8(), c.len_utf8()) };
-            if left == 0 && in_value > 0 {
-                break;
-            }
-            at += in_file;
-            left = left.saturating_sub(in_value);
-        }
-        start + at
-    }
-}
-
-/// Bytes in the file and in the value of the escape that `raw` begins with.
-fn escape(raw: &str) -> (usize, usize) {
-    let digits = |count: usize| {
-        let code = raw.get(2..2 + count).and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(char::from_u32);
-        (2 + code.map_or(0, |_| count), code.map_or(1, char::len_utf8))
-    };
-    match raw[1..].chars().next() {
-        Some('x') => digits(2),
-        Some('u') => digits(4),
-        Some('U') => digits(8),
-        Some(' ' | '\t' | '\r' | '\n') => (raw.len() - raw[1..].trim_start_matches([' ', '\t', '\r', '\n']).len(), 0),
-        Some(c) => (1 + c.len_utf8(), 1),
-        None => (1, 1),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    fn text(source: &str) -> TomlString {
-        let source = Arc::new(SourceText { name: "f".into(), text: source.into() });
-        read(&source, &Report::default(), |root| root.get("a").and_then(|item| item.text())).flatten().unwrap()
-    }
-
-    #[test]
-    fn a_place_in_a_value_is_a_place_in_the_file() {
-        for source in [
-            "a = \"one {{ X }}\"",
-            "a = 'one {{ X }}'",
-            "a = \"\"\"\none\ntwo {{ X }}\"\"\"",
-            "a = \"\"\"\r\none\r\ntwo {{ X }}\"\"\"",
-            "a = '''\none \\n X'''",
-            "a = \"\\t\\\"\\u00e4\\U0001F600 X\"",
-            "a = \"\"\"one \\\n    X \\\n two\"\"\"",
-            "a = \"\"\"\\\n  X\"\"\"",
-        ] {
-            let text = text(source);
-            let offset = text.offset_in_file(text.value.find('X').unwrap());
-            assert_eq!(&source[offset..=offset], "X", "{source}");
-        }
-    }
 
     #[test]
     fn several_slips_in_one_line_are_told_once() {
@@ -549,14 +525,5 @@ mod tests {
         assert!(read(&source, &report, |_| ()).is_none());
         let lines: Vec<usize> = report.into_sorted().iter().map(|diagnostic| diagnostic.line).collect();
         assert_eq!(lines, [1, 2]);
-    }
-
-    proptest! {
-        #[test]
-        fn any_offset_lies_within_the_text(value in "\\PC{0,20}[\n\t\"\\\\ä]{0,5}\\PC{0,10}", offset in 0usize..60) {
-            let source = format!("a = {}", toml::Value::String(value));
-            let text = text(&source);
-            prop_assert!(text.offset_in_file(offset) <= source.len());
-        }
     }
 }

@@ -14,8 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Executor, Models, Secrets};
+use crate::core::ports::{
+    AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Executor, Models, Secrets, ToolScope, ToolServers,
+};
 use crate::core::text::Untrusted;
+use crate::core::tool::{OwnTool, ToolRules};
 use crate::core::usage::Usage;
 use crate::core::work::Work;
 
@@ -43,6 +46,7 @@ pub struct Steps {
     environment: Arc<BTreeMap<String, String>>,
     http: Arc<http::Client>,
     hosts: Arc<[String]>,
+    tools: Option<Arc<dyn ToolServers>>,
 }
 
 impl Steps {
@@ -50,9 +54,8 @@ impl Steps {
     /// beside PATH, HOME, LANG and TMPDIR.
     #[must_use]
     pub fn new(models: Arc<dyn Models>, secrets: Arc<dyn Secrets>, configured: BTreeMap<String, String>) -> Self {
-        let passed_on = PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
-        let environment = passed_on.chain(configured).collect();
-        Self { models, secrets, environment: Arc::new(environment), http: Arc::default(), hosts: Arc::from([]) }
+        let environment = Arc::new(clean_environment(configured));
+        Self { models, secrets, environment, http: Arc::default(), hosts: Arc::from([]), tools: None }
     }
 
     /// The same, with hosts that the config names: they may be private.
@@ -60,6 +63,20 @@ impl Steps {
     pub fn with_hosts(self, hosts: Vec<String>) -> Self {
         Self { hosts: hosts.into(), ..self }
     }
+
+    /// The same, with the servers whose tools may be called.
+    #[must_use]
+    pub fn with_tools(self, tools: Arc<dyn ToolServers>) -> Self {
+        Self { tools: Some(tools), ..self }
+    }
+}
+
+/// The environment of the programs that Stepwell starts: PATH, HOME, LANG and TMPDIR as they are here, and what is
+/// `configured`.
+#[must_use]
+pub fn clean_environment(configured: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let passed_on = PASSED_ON.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+    passed_on.chain(configured).collect()
 }
 
 impl Executor for Steps {
@@ -97,6 +114,14 @@ impl Executor for Steps {
             };
             markers::redacted(outcome, &secrets.redactor())
         })
+    }
+
+    fn tool_rules(&self, scope: &ToolScope, tool: &str, own: Option<&OwnTool>) -> ToolRules {
+        match (own, &self.tools) {
+            (Some(own), _) => own.rules(),
+            (None, Some(servers)) => servers.rules(scope, tool),
+            (None, None) => ToolRules::default(),
+        }
     }
 
     fn estimate(&self, work: &Work) -> Usage {

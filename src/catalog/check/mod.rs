@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::decode::Draft;
 use crate::core::diagnostic::{Report, SourceSpan, did_you_mean};
+use crate::core::schema;
 use crate::core::step::Does;
 use crate::core::task::{Body, FlowKind, Task};
 
@@ -66,33 +67,10 @@ fn unique_ids(draft: &Draft, report: &Report) {
     }
 }
 
-/// The types that a schema may name.
-const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "array", "object", "null"];
-
 fn schemas(draft: &Draft, report: &Report) {
     for schema in &draft.notes.schemas {
-        let place = |pointer: &str| {
-            let parts = schema.parts.iter().filter(|(at, _)| pointer.starts_with(at.as_str()));
-            parts.max_by_key(|(at, _)| at.len()).map(|(_, place)| place)
-        };
-        if let Err(error) = jsonschema::meta::validate(&schema.value) {
-            let at = error.instance_path().to_string();
-            let wrong = error.instance();
-            let message = match wrong.as_str() {
-                Some(name) if at.ends_with("/type") => {
-                    format!("`{name}` is no type of a JSON Schema{}", did_you_mean(name, TYPES))
-                }
-                _ => format!("this is not a JSON Schema: {error}"),
-            };
-            if let Some(place) = place(&at) {
-                report.error(place, message);
-            }
-        } else if let Err(error) = jsonschema::validator_for(&schema.value) {
-            let at = error.instance_path().to_string();
-            let message = format!("this JSON Schema cannot be used: {error}");
-            if let Some(place) = place(&at) {
-                report.error(place, message);
-            }
+        if let Some((span, message)) = schema::misplaced(&schema.value, &schema.parts) {
+            report.error(span, message);
         }
     }
 }

@@ -6,10 +6,10 @@ use std::ops::Range;
 use super::shape::Shape;
 use super::snippets::Names;
 use crate::catalog::decode::{Snippet, SnippetForm, TemplateScope};
-use crate::core::diagnostic::{Report, did_you_mean};
+use crate::core::diagnostic::Report;
 use crate::core::names::ChainPart;
 use crate::core::step::{Does, Parse};
-use crate::core::template::{FILTERS, Gives, Operand, TESTS, usage_of_expr, usage_of_text};
+use crate::core::template::{Gives, Operand, usage_of_expr, usage_of_text};
 
 /// Checks what a snippet that parses does.
 pub(super) fn check(names: &Names<'_>, snippet: &Snippet, report: &Report) {
@@ -22,10 +22,8 @@ pub(super) fn check(names: &Names<'_>, snippet: &Snippet, report: &Report) {
     let error = |at: usize, message: String| {
         report.error_at(&snippet.text.span.source, snippet.text.offset_in_file(at), message);
     };
-    for (kind, known, used) in [("filter", &FILTERS[..], &usage.filters), ("test", &TESTS[..], &usage.tests)] {
-        for (name, at) in used.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
-            error(*at, format!("there is no {kind} `{name}`{}", did_you_mean(name, known.iter().copied())));
-        }
+    for (at, message) in usage.unknown() {
+        error(at, message);
     }
     for (left, right) in &usage.orderings {
         let gives = [left, right].map(|side| gives(names, snippet, side));

@@ -9,13 +9,11 @@ use crate::core::form::FieldType;
 use crate::core::names::{Chain, ChainPart, in_expr, in_text};
 use crate::core::step::{Does, OnFailure};
 use crate::core::task::Kind;
-use crate::core::template::{References, TemplateError, check_expr, check_text};
+use crate::core::template::{FUNCTIONS, References, check_expr, check_text};
 
 /// Every name that there may be, in the order of the reference.
 const ROOTS: [&str; 11] =
     ["inputs", "steps", "item", "index", "earlier", "previous", "iteration", "failure", "run", "state", "output"];
-/// Functions that templates have.
-const FUNCTIONS: [&str; 4] = ["range", "dict", "namespace", "debug"];
 /// What `run` has.
 const RUN: [&str; 6] = ["id", "title", "task", "by", "cwd", "date"];
 /// Shapes of steps that are made of other steps are followed so deep.
@@ -36,7 +34,7 @@ pub(super) fn check(
         let checked = if snippet.form == SnippetForm::Template { check_text(source) } else { check_expr(source) };
         match checked {
             Err(error) => {
-                let offset = snippet.text.offset_in_file(offset_of(source, &error));
+                let offset = snippet.text.offset_in_file(error.offset(source));
                 report.error_at(&snippet.text.span.source, offset, error.message);
             }
             Ok(references) => {
@@ -52,14 +50,6 @@ pub(super) fn check(
     }
     operations::attached(&names, report);
     named
-}
-
-/// The byte offset of an error's line and column.
-fn offset_of(source: &str, error: &TemplateError) -> usize {
-    let before: usize = source.split_inclusive('\n').take(error.line.saturating_sub(1)).map(str::len).sum();
-    let line = source.get(before..).unwrap_or_default();
-    let column = line.char_indices().nth(error.column.saturating_sub(1)).map_or(line.len(), |(at, _)| at);
-    before + column
 }
 
 /// The names that a snippet takes from outside, each with its place.

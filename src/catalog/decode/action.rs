@@ -1,7 +1,7 @@
 //! `[[actions]]`: what may be made of a document at one key.
 
 use super::rules::on_cut;
-use super::{Context, SnippetForm, TemplateScope, filled};
+use super::{Context, SnippetForm, TemplateScope};
 use crate::core::step::OnCut;
 use crate::core::step_name::REPLY;
 use crate::core::task::{Action, Kind};
@@ -33,7 +33,7 @@ impl Context<'_> {
         // A message of the person is made of the inputs; what is put to the document may name all that it was made of.
         let scope = if kind == Kind::Instruct { TemplateScope::Inputs } else { TemplateScope::Action };
         let instruction = instruction.and_then(|item| self.template(&item, None, scope, false));
-        let prompt = prompt.and_then(|item| filled(&item)).or_else(|| from_file.and_then(|item| self.file(&item)));
+        let prompt = prompt.and_then(|item| item.filled()).or_else(|| from_file.and_then(|item| self.file(&item)));
         let prompt = prompt.map(|text| self.note(text, SnippetForm::Template, None, TemplateScope::Action, false));
         if kind == Kind::Instruct && prompt.is_none() {
             for item in OF_PROMPTS.iter().chain(&ModelSettings::KEYS).filter_map(|key| table.get(key)) {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
-use super::{At, Context, Mention, SnippetForm, TemplateScope, filled, values};
+use super::{At, Context, Mention, SnippetForm, TemplateScope, values};
 use crate::core::expect::Expect;
 use crate::core::host;
 use crate::core::step::{Case, Command, Does, History, Http, Parse, Prompt, Retry, Speaks, Transform};
+use crate::core::task::Kind;
 use crate::core::toml_reader::{Item, Table, TomlString};
 use crate::core::tuning::ModelSettings;
 
@@ -37,7 +38,7 @@ impl Context<'_> {
                 step.id
             ));
         }
-        let text = written.and_then(|item| filled(&item)).or_else(|| from_file.and_then(|item| self.file(&item)));
+        let text = written.and_then(|item| item.filled()).or_else(|| from_file.and_then(|item| self.file(&item)));
         if let Some(item) = table.get("summarize_over")
             && !table.has("history")
         {
@@ -165,6 +166,17 @@ impl Context<'_> {
         });
     }
 
+    /// The same of a tool's `argv`. A task is one file: it has no folder of its own.
+    pub(super) fn tool_file(&self, element: &TomlString, kind: Kind) {
+        match kind {
+            Kind::Workflow => self.own_file(element),
+            Kind::Instruct => self.report.error(
+                &element.span,
+                "`@/` names a file of a workflow's folder, and a task is one file; write the program into `argv`, or give its path",
+            ),
+        }
+    }
+
     /// A table of templates that may hold secrets: an environment, headers.
     fn text_map(&self, table: &Table<'_>, key: &str, step: At<'_>) -> BTreeMap<String, String> {
         let entries = table.get(key).and_then(Item::table).map(|table| table.entries()).unwrap_or_default();
@@ -177,7 +189,7 @@ impl Context<'_> {
     }
 
     pub(super) fn http(&self, table: &Table<'_>, step: At<'_>) -> Does {
-        let url = table.required("url", "`url = \"https://…\"`").and_then(|item| filled(&item));
+        let url = table.required("url", "`url = \"https://…\"`").and_then(|item| item.filled());
         let json = table.get("json");
         let body = table.get("body");
         if let (Some(_), Some(body)) = (&json, &body) {
@@ -226,7 +238,7 @@ impl Context<'_> {
     }
 
     pub(super) fn child(&self, table: &Table<'_>, step: At<'_>) -> Does {
-        let workflow = table.required("workflow", "`workflow = \"ID\"`").and_then(|item| filled(&item));
+        let workflow = table.required("workflow", "`workflow = \"ID\"`").and_then(|item| item.filled());
         let inputs = self.child_inputs(table.get("inputs"), Some(step), workflow.as_ref());
         Does::Workflow { workflow: workflow.map(|text| text.value).unwrap_or_default(), inputs }
     }

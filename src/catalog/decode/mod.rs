@@ -12,8 +12,8 @@ use super::folder::Folder;
 use crate::core::diagnostic::{Report, SourceSpan, SourceText};
 use crate::core::key::is_id;
 use crate::core::task::{Body, FollowUp, Kind, Task};
-use crate::core::toml_reader::{self, Item, Table, TomlString};
-use crate::core::tool::DeclaredTools;
+use crate::core::toml_reader::{self, Item, Table, TomlString, values};
+use crate::core::tool;
 
 mod action;
 mod does;
@@ -162,7 +162,7 @@ pub fn decode(source: &Arc<SourceText>, kind: Kind, folder: &Folder, report: &Re
 impl Context<'_> {
     fn task(&self, root: &Table<'_>, kind: Kind) -> Task {
         let id = root.required("id", "`id = \"my_task\"`").and_then(|item| self.id(&item));
-        let name = root.required("name", "`name = \"What the menu shows\"`").and_then(|item| filled(&item));
+        let name = root.required("name", "`name = \"What the menu shows\"`").and_then(|item| item.filled());
         let name = name.map(|text| text.value).unwrap_or_default();
         let mut task = Task {
             id: id.map(|text| text.value).unwrap_or_default(),
@@ -173,7 +173,7 @@ impl Context<'_> {
             inputs: self.fields(root, "inputs"),
             actions: root.tables("actions").iter().map(|table| self.action(table, kind)).collect(),
             follow_ups: root.tables("follow_ups").iter().map(|table| self.follow_up(table)).collect(),
-            tools: DeclaredTools::new(),
+            tools: tool::read(root, Some(&|element| self.tool_file(element, kind)), self.report),
             meta: root.get("meta").and_then(Item::table).and_then(|table| table.json()),
             body: match kind {
                 Kind::Instruct => Body::Instruct(self.instruct(root)),
@@ -229,12 +229,12 @@ impl Context<'_> {
 
     /// Notes an expression and gives its text.
     fn expr(&self, item: &Item<'_>, step: At<'_>, scope: TemplateScope) -> Option<String> {
-        filled(item).map(|text| self.note(text, SnippetForm::Expr, Some(step), scope, false))
+        item.filled().map(|text| self.note(text, SnippetForm::Expr, Some(step), scope, false))
     }
 
     /// Notes a condition and gives its text.
     fn condition(&self, item: &Item<'_>, step: At<'_>, scope: TemplateScope) -> Option<String> {
-        filled(item).map(|text| self.note(text, SnippetForm::Condition, Some(step), scope, false))
+        item.filled().map(|text| self.note(text, SnippetForm::Condition, Some(step), scope, false))
     }
 
     /// Notes every text inside a value as a template and gives the value.
@@ -272,18 +272,4 @@ impl Context<'_> {
             }
         }
     }
-}
-
-/// A text that is not blank.
-fn filled(item: &Item<'_>) -> Option<TomlString> {
-    let text = item.text()?;
-    if text.value.trim().is_empty() {
-        item.error(format!("`{}` is empty", item.name()));
-        return None;
-    }
-    Some(text)
-}
-
-fn values(texts: Vec<TomlString>) -> Vec<String> {
-    texts.into_iter().map(|text| text.value).collect()
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::step::KindName;
 use super::workflow::overlay;
-use super::{At, Context, Schema, SnippetForm, TemplateScope, filled};
+use super::{At, Context, Schema, SnippetForm, TemplateScope};
 use crate::core::diagnostic::{SourceSpan, SourceText, nearest};
 use crate::core::json;
 use crate::core::schema;
@@ -134,7 +134,7 @@ impl Context<'_> {
         scope: TemplateScope,
         when: impl Fn(String) -> T,
     ) -> Option<T> {
-        let text = filled(item)?;
+        let text = item.filled()?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text.value) {
             return Some(value.clone());
         }
@@ -179,7 +179,7 @@ impl Context<'_> {
     }
 
     fn on_failure(&self, item: &Item<'_>, step: At<'_>) -> Option<OnFailure> {
-        let text = filled(item)?;
+        let text = item.filled()?;
         Some(match text.value.as_str() {
             "stop" => OnFailure::Stop,
             "continue" => OnFailure::Continue,

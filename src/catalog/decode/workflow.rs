@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::does::hosts;
-use super::{At, Context, SnippetForm, TemplateScope, filled, values};
+use super::{At, Context, SnippetForm, TemplateScope, values};
 use crate::catalog::folder::{SCRIPT_FILES, ends_as};
 use crate::core::failure::FailureClass;
 use crate::core::kept_files::KeptFiles;
@@ -73,7 +73,7 @@ impl Context<'_> {
                 whole: false,
             });
         }
-        let text = filled(item)?;
+        let text = item.filled()?;
         match text.value.as_str() {
             "graph" => Some(FlowKind::Graph),
             entry if ends_as(entry, &SCRIPT_FILES) => {
@@ -114,7 +114,7 @@ impl Context<'_> {
             }),
             output: table
                 .get("output")
-                .and_then(|item| filled(&item))
+                .and_then(|item| item.filled())
                 .map(|text| self.note(text, SnippetForm::Expr, None, TemplateScope::Result, false)),
         };
         table.done();
@@ -122,9 +122,9 @@ impl Context<'_> {
     }
 
     fn successor(&self, table: &Table<'_>) -> Option<Successor> {
-        let workflow = table.required("workflow", "`workflow = \"ID\"`").and_then(|item| filled(&item));
+        let workflow = table.required("workflow", "`workflow = \"ID\"`").and_then(|item| item.filled());
         let inputs = table.get("inputs");
-        let when = table.get("when").and_then(|item| filled(&item));
+        let when = table.get("when").and_then(|item| item.filled());
         let inputs = self.child_inputs(inputs, None, workflow.as_ref());
         table.done();
         Some(Successor {
@@ -178,8 +178,11 @@ fn budget(table: &Table<'_>) -> Budget {
 }
 
 /// Classes of failures that no attempt can end with a second time otherwise, and why.
-const NEVER_RETRIED: [(FailureClass, &str); 2] =
-    [(FailureClass::Denied, "a person said no"), (FailureClass::Definition, "the definition would say the same again")];
+const NEVER_RETRIED: [(FailureClass, &str); 3] = [
+    (FailureClass::Denied, "a person said no"),
+    (FailureClass::Definition, "the definition would say the same again"),
+    (FailureClass::Turns, "a person looks at what its model did, and has it begin again"),
+];
 
 /// `base` with what the table says laid over it. `requests`: it may be about http, whose answer may be unfit.
 pub(super) fn overlay(table: &Table<'_>, base: &Retry, requests: bool) -> Retry {

@@ -104,7 +104,7 @@ fn keys_and_values_that_do_not_fit() {
             "[retry]\nattempts = 0\non = [\"timeouts\"]\n",
             &[
                 "w.toml:7:12: `attempts` must be a whole number from 1 to 4294967295, not the number 0",
-                "w.toml:8:7: `on` is one of \"auth\", \"rate_limit\", \"server\", \"network\", \"timeout\", \"bad_request\", \"bad_output\", \"refused\", \"too_long\", \"command\", \"definition\", \"denied\", not \"timeouts\"; did you mean \"timeout\"?",
+                "w.toml:8:7: `on` is one of \"auth\", \"rate_limit\", \"server\", \"network\", \"timeout\", \"bad_request\", \"bad_output\", \"refused\", \"too_long\", \"command\", \"definition\", \"denied\", \"tool\", \"turns\", not \"timeouts\"; did you mean \"timeout\"?",
             ],
         ),
         ("flow = \"main.js\"\n", &["w.toml:6:8: there is no file `main.js` in the definition's folder"]),

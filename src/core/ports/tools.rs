@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{AttemptContext, BoxFuture};
 use crate::core::failure::Failure;
+use crate::core::id::RunId;
 use crate::core::step::Timespan;
 use crate::core::tool::{CallReturn, DeclaredTools, ToolRules, ToolSpec};
 
@@ -28,8 +29,12 @@ pub struct ServerCall {
     pub tool: String,
     /// The arguments, an object. Secrets are filled in.
     pub arguments: Value,
-    /// The longest wait; `None`: as the server's rules say.
+    /// The longest wait; `None`: as the server's rules say. The time that a person takes to answer does not count.
     pub timeout: Option<Timespan>,
+    /// The run that calls; a new id where there is none.
+    pub run: RunId,
+    /// Under which name the full text of a large result is spooled.
+    pub spool_name: String,
 }
 
 /// How a call of a tool ended.
@@ -53,6 +58,8 @@ pub struct InspectedServer {
     pub server: String,
     /// Its tools, or why it does not answer: what is wrong and what to do.
     pub tools: Result<Vec<ToolSpec>, Failure>,
+    /// What is odd about what it listed: tools that are left out, and why.
+    pub notes: Vec<String>,
 }
 
 /// MCP servers: the `tools` module. A server is started when it is first needed, one for each set of name, resolved

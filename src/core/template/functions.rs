@@ -32,6 +32,9 @@ const WIDEST: usize = 10_000;
 /// Compiled regular expressions are kept up to this many.
 const MOST_KEPT: usize = 256;
 
+/// Functions that templates have.
+pub const FUNCTIONS: [&str; 4] = ["range", "dict", "namespace", "debug"];
+
 /// Every filter that there is.
 pub const FILTERS: [&str; 53] = [
     "abs",

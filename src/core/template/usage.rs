@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use minijinja::machinery::ast::{BinOpKind, Expr, UnaryOpKind};
 
+use super::functions::{FILTERS, TESTS};
+use crate::core::diagnostic::did_you_mean;
+
 /// What a source uses, as far as its form tells, for checks. Places are bytes of the source.
 #[derive(Clone, Debug, Default)]
 pub struct Usage {
@@ -15,6 +18,20 @@ pub struct Usage {
     pub asked: Vec<Range<usize>>,
     /// Both sides of each `<`, `<=`, `>`, `>=`.
     pub orderings: Vec<(Operand, Operand)>,
+}
+
+impl Usage {
+    /// The filters and tests that there are not: the byte of each, and what is wrong.
+    #[must_use]
+    pub fn unknown(&self) -> Vec<(usize, String)> {
+        let of = |kind: &str, known: &[&str], used: &[(String, usize)]| -> Vec<(usize, String)> {
+            let unknown = used.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+            let message =
+                |name: &str| format!("there is no {kind} `{name}`{}", did_you_mean(name, known.iter().copied()));
+            unknown.map(|(name, at)| (*at, message(name))).collect()
+        };
+        [of("filter", &FILTERS, &self.filters), of("test", &TESTS, &self.tests)].concat()
+    }
 }
 
 /// A side of a comparison.
