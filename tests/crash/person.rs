@@ -128,7 +128,7 @@ async fn decide_otherwise(sandbox: &Sandbox) {
                 Update::Event(recorded) => add_line(&sandbox.file("seen"), &serde_json::to_string(&recorded).unwrap()),
                 Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
                 Update::Stopped(StopReason::Over) => return,
-                Update::Stopped(_) | Update::Delta { .. } | Update::Locked(_) => {}
+                _ => {}
             }
         }
         let undone = harness.events(run).iter().any(|event| matches!(event, Event::DecisionUndone { .. }));
@@ -176,7 +176,7 @@ async fn finish(sandbox: &Sandbox, harness: &Harness, run: RunId) -> Run {
                 Update::Event(recorded) => add_line(&sandbox.file("seen"), &serde_json::to_string(&recorded).unwrap()),
                 Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
                 Update::Stopped(StopReason::Over) => return harness.engine.load(run).unwrap(),
-                Update::Stopped(_) | Update::Delta { .. } | Update::Locked(_) => {}
+                _ => {}
             }
         }
         state = harness.engine.load(run).unwrap();
