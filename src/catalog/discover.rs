@@ -29,6 +29,14 @@ pub struct SearchPaths {
     pub state: PathBuf,
 }
 
+impl SearchPaths {
+    /// Only the library in the binary.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self { own: None, project: None, dir: None, state: PathBuf::new() }
+    }
+}
+
 /// Where a definition was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -23,6 +23,7 @@ mod events;
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CallStatus {
     /// Wanted, not begun; or between two attempts.
     #[default]
@@ -72,6 +73,7 @@ impl CallStatus {
 /// How an attempt ended, or that it has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AttemptStatus {
     /// Under way.
     Running,

@@ -99,6 +99,7 @@ impl Decision {
 /// What is decided about a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "decide", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum DecisionKind {
     /// Take it.
     Accept,

@@ -24,6 +24,7 @@ use super::tool_call::ToolCallId;
 /// What a gate waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum GateKind {
     /// The judgement of an attempt's output.
     Review,
@@ -69,6 +70,7 @@ impl fmt::Display for GateKind {
 /// One of the answers that a gate may allow. The names are the flags of `stepwell review`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Answer {
     /// Take the version that was seen.
     Accept,

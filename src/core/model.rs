@@ -14,6 +14,7 @@ use super::usage::Usage;
 /// Who says a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Role {
     /// The program, to the model.
     System,
@@ -155,6 +156,7 @@ pub const LONGEST_WAIT: Timespan = Timespan(60_000);
 
 /// What arrives while an attempt is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Delta {
     /// This model, `PROVIDER/MODEL`, is asked from now on: the first of an attempt, or one that it falls back to.
     Asks(String),
@@ -172,6 +174,7 @@ pub type DeltaSink = Arc<dyn Fn(Delta) + Send + Sync>;
 /// Why the model stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Finish {
     /// It was done.
     #[default]

@@ -19,6 +19,7 @@ use super::tuning::Tuning;
 /// The resolved work of a call. Secrets stand in it as markers ([`secret_marker`]), never as values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Work {
     /// Ask a model.
     Prompt(PromptWork),

@@ -84,7 +84,7 @@ impl Screen {
         self.0.lock().unwrap().iter().fold(String::new(), |text, delta| match delta {
             Delta::Text(more) => text + more.data(),
             Delta::Restart(_) => String::new(),
-            Delta::Asks(_) | Delta::Progress(_) => text,
+            _ => text,
         })
     }
 
