@@ -220,9 +220,10 @@ impl HttpWire {
         let failed = |class, what: &str| Fault::NotDone(self.failure(class, what));
         Some(match status {
             StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST if in_session => {
-                // The session is over, which is seen by nothing else: the next request begins another.
-                self.0.peer.lose("ended the session");
-                Fault::NotSent("ended the session".to_owned())
+                // The session is over, which is seen by nothing else: the next request begins another. This one was not
+                // taken; others that are under way in it are lost.
+                self.0.peer.lose_before("ended the session", id);
+                return None;
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => failed(
                 FailureClass::Auth,

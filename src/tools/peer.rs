@@ -182,11 +182,19 @@ impl Peer {
 
     /// The connection is gone: nothing under way will be answered. The first reason counts.
     pub fn lose(&self, why: &str) {
-        let pending = {
+        self.lose_before(why, None);
+    }
+
+    /// The same, and it was gone before the request `unsent` was taken.
+    pub fn lose_before(&self, why: &str, unsent: Option<u64>) {
+        let (unsent, pending) = {
             let mut state = self.state();
             state.lost.get_or_insert_with(|| why.to_owned());
-            std::mem::take(&mut state.pending)
+            (unsent.and_then(|id| state.pending.remove(&id)), std::mem::take(&mut state.pending))
         };
+        if let Some(unsent) = unsent {
+            let _ = unsent.reply.send(Err(Fault::NotSent(why.to_owned())));
+        }
         for pending in pending.into_values() {
             let _ = pending.reply.send(Err(Fault::Lost(why.to_owned())));
         }

@@ -82,7 +82,12 @@ impl Events {
             piece = &piece[colon + 1..];
             let name = name.strip_prefix("\u{feff}".as_bytes()).unwrap_or(name);
             self.at = match name {
-                b"data" => At::Data { begun: false },
+                b"data" => {
+                    if !self.data.is_empty() {
+                        self.data.push(b"\n")?;
+                    }
+                    At::Data { begun: false }
+                }
                 b"id" => At::Value(Field::Id, Vec::new()),
                 b"retry" => At::Value(Field::Retry, Vec::new()),
                 _ => At::Value(Field::Other, Vec::new()),
@@ -93,9 +98,6 @@ impl Events {
             At::Value(_, value) => value.extend_from_slice(&piece[..piece.len().min(LONGEST_FIELD)]),
             At::Data { begun } => {
                 if !std::mem::replace(begun, *begun || !piece.is_empty()) {
-                    if !self.data.is_empty() {
-                        self.data.push(b"\n")?;
-                    }
                     piece = piece.strip_prefix(b" ").unwrap_or(piece);
                 }
                 self.data.push(piece)?;

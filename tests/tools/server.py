@@ -161,7 +161,10 @@ def call(name, args, token, send):
 def handle(message, send):
     """Answers one message of the client."""
     method, params, ident = message.get("method"), message.get("params") or {}, message.get("id")
-    HEARD.append({"method": method, "params": params} if method != "tools/call" else {"method": method})
+    if method == "tools/call":
+        HEARD.append({"method": method})
+    else:
+        HEARD.append({"method": method, "params": params, "result": message.get("result")})
     if method is None:
         with ANSWERED:
             ANSWERS[ident] = message.get("result", message.get("error"))
