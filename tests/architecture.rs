@@ -260,3 +260,29 @@ fn the_arrows_are_read_as_they_are_written() {
     let source = SourceFile { path: "src/core/x.rs".into(), module: "core".into(), text };
     assert_eq!(shipped(&source), [(5, "fn f() {} ")]);
 }
+
+/// The documents that walk through the source name files and functions: those are there.
+#[test]
+fn what_the_walks_name_is_there() {
+    let walks = fs::read_to_string(root().join("docs/house.md")).unwrap();
+    let file = regex::Regex::new("`([a-z_/]+\\.rs)`").unwrap();
+    let function = regex::Regex::new("`([a-z_/]+\\.rs)`, `(?:[A-Za-z]+::)?([a-z_]+)`").unwrap();
+    let all = sources("src");
+    let find = |name: &str| {
+        let end = format!("/{name}");
+        all.iter().filter(|source| source.path.ends_with(&end)).map(|source| &source.text).collect::<Vec<_>>()
+    };
+    let mut missing = Vec::new();
+    for name in file.captures_iter(&walks).map(|found| found[1].to_owned()) {
+        if find(&name).is_empty() {
+            missing.push(name);
+        }
+    }
+    for found in function.captures_iter(&walks) {
+        let (name, function) = (&found[1], format!("fn {}", &found[2]));
+        if !find(name).iter().any(|text| text.contains(&function)) {
+            missing.push(format!("{name}: {function}"));
+        }
+    }
+    none("docs/house.md names what is not there", &missing);
+}

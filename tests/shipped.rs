@@ -194,7 +194,7 @@ impl Machine {
                 DecisionKind::Skip
             }
             GateKind::Review => DecisionKind::Accept,
-            GateKind::Approval => DecisionKind::Approve,
+            GateKind::Approval => DecisionKind::APPROVE,
             GateKind::Input if run.kind == Kind::Instruct => {
                 DecisionKind::Answer { value: json!("for Ana, by Friday") }
             }

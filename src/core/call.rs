@@ -19,6 +19,9 @@ use super::text::Untrusted;
 use super::work::Work;
 
 mod events;
+mod tool_use;
+
+pub use tool_use::{NextUnit, ToolCall, ToolCallEnd, ToolCallState, ToolUse, Turn};
 
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -156,6 +159,8 @@ pub struct Attempt {
     pub measured: Measured,
     /// What a crash does to it.
     pub on_crash: OnCrash,
+    /// What it has done with tools, if its model may call any.
+    pub tool_use: Option<Box<ToolUse>>,
 }
 
 impl Attempt {
@@ -176,6 +181,7 @@ impl Attempt {
             started_at: at,
             measured: Measured::default(),
             on_crash: OnCrash::Rerun,
+            tool_use: None,
         }
     }
 
@@ -453,6 +459,6 @@ impl Call {
     /// Whether an outside effect of it has, or may have, happened: in this run, or in the one that it was adopted from.
     #[must_use]
     pub fn had_effect(&self) -> bool {
-        self.attempts.iter().any(|attempt| attempt.work.as_ref().is_some_and(|work| work.has_effect()))
+        self.attempts.iter().any(Attempt::had_effect)
     }
 }

@@ -19,7 +19,7 @@ use super::key::Key;
 use super::text::Untrusted;
 use super::tool::{AskedCall, CallReturn, ToolSpec};
 use super::tool_call::ToolCallId;
-use super::usage::Budget;
+use super::usage::{Budget, Usage};
 use super::work::Work;
 
 mod attempt;
@@ -266,12 +266,16 @@ pub enum Event {
         #[serde(default)]
         ms: u64,
     },
-    /// Another process goes on with an attempt whose model calls tools, from where the journal has it.
+    /// An attempt whose model calls tools goes on from where the journal has it, under its number: after a crash, a pause, or
+    /// a request that failed and is sent again.
     AttemptResumed {
         /// The call.
         key: Key,
         /// The attempt.
         attempt: u32,
+        /// What a request used whose outcome is lost, as far as can be told.
+        #[serde(default, skip_serializing_if = "Usage::is_none")]
+        usage: Usage,
     },
     /// A person changed an output.
     VersionEdited {
@@ -310,7 +314,7 @@ pub enum Event {
         /// The tool call of its attempt that it is about; absent: the call as a whole.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call: Option<ToolCallId>,
-        /// The work that was shown.
+        /// The work that is allowed: as it was shown, or with the changed arguments.
         fingerprint: Fingerprint,
         /// Of a tool call: the person changed its arguments to these.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -78,6 +78,15 @@ impl Work {
         }
     }
 
+    /// The tools that a model may call in it.
+    #[must_use]
+    pub fn offers(&self) -> Option<&OfferedTools> {
+        match self {
+            Self::Prompt(prompt) => prompt.tools.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether it can change something outside the run.
     #[must_use]
     pub fn has_effect(&self) -> bool {

@@ -9,6 +9,7 @@ mod refusals;
 mod settings;
 #[path = "../support/mod.rs"]
 mod support;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
