@@ -20,13 +20,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use harness::{Act, Harness, decision, prompt, step, until_stopped};
+use harness::{Act, Harness, Updates, decision, prompt, step, until_stopped};
 use serde_json::{Value, json};
 use stepwell::core::decide::DecisionKind;
 use stepwell::core::event::{Event, PauseReason};
 use stepwell::core::id::RunId;
 use stepwell::core::run::{Run, Status};
-use stepwell::engine::Subscription;
 use stepwell::flow::Flow as _;
 use stepwell::flow::graph::Graph;
 
@@ -95,8 +94,8 @@ fn harness() -> Harness {
 }
 
 /// Drives until the run waits or is over; how long that took.
-async fn drive(harness: &Harness, run: RunId) -> (Duration, Subscription) {
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+async fn drive(harness: &Harness, run: RunId) -> (Duration, Updates) {
+    let (_, mut updates) = harness.subscribe(run);
     let start = Instant::now();
     harness.engine.drive(run).unwrap();
     until_stopped(&mut updates).await;
@@ -266,7 +265,7 @@ async fn resume() {
 }
 
 async fn leave(harness: &Harness, run: RunId) {
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.pause(run, PauseReason::Left);
     until_stopped(&mut updates).await;
 }

@@ -8,20 +8,17 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use chrono::{DateTime, Utc};
-
 use crate::catalog::SearchPaths;
-use crate::catalog::folders::DefinitionFolders;
 use crate::cli::{self, Dependencies};
-use crate::config::{Paths, SecretStore, private_folder};
+use crate::config::{Paths, private_folder};
 use crate::core::actor::Actor;
-use crate::core::ports::{Clock, JournalError, Models, Secrets};
+use crate::core::ports::{JournalError, Models};
 use crate::core::settings::Settings;
-use crate::engine::{Engine, Environment, Ports, Sleeper};
+use crate::embed::Builder;
+use crate::engine::Engine;
 use crate::flow::scripted::copy::PrivateCopy;
 use crate::models::{LanguageModels, Pace, Surroundings};
-use crate::steps::Steps;
-use crate::store::{Mode, SqliteStore, StateFolder};
+use crate::store::{Mode, SqliteStore};
 use crate::tui;
 use connecting::SwappableModels;
 
@@ -130,35 +127,18 @@ impl Wiring {
     fn engine_over(&self, store: SqliteStore, settings: &Settings, models: Arc<dyn Models>) -> Engine {
         // Whoever opens the store may be about to take up what a process that was killed has left.
         PrivateCopy::sweep();
-        let secrets: Arc<dyn Secrets> = Arc::new(SecretStore::new(settings.secrets.clone()));
-        let environment = environment(&settings.pass_on);
-        let state = Arc::new(StateFolder::new(self.0.state.clone()));
-        Engine::new(Ports {
-            store: Arc::new(store),
-            executor: Arc::new(
-                Steps::new(models, Arc::clone(&secrets), environment.clone()).with_hosts(settings.hosts.clone()),
-            ),
-            secrets,
-            folders: Arc::new(DefinitionFolders::new(Some(self.0.own()), &self.0.state)),
-            clock: Arc::new(SystemClock),
-            environment,
-            hosts: settings.hosts.clone(),
-            ownership: state.clone(),
-            spool: state,
-            timers: Arc::new(Sleeper),
-            who: Actor::named(&who()),
-            notify: settings.notify.clone(),
-        })
+        Builder::new()
+            .settings(settings.clone())
+            .models(models)
+            .stored(Arc::new(store), &self.0.state)
+            .own_definitions(Some(self.0.own()))
+            .who(Actor::named(&who()))
+            .build()
     }
 
     fn agreements(&self) -> PathBuf {
         self.0.state.join("agreed-providers")
     }
-}
-
-/// The variables of this process that are passed on to what it starts; those that are not set are left out.
-fn environment(names: &[String]) -> Environment {
-    names.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect()
 }
 
 /// Who decides here.
@@ -173,21 +153,15 @@ fn who() -> String {
     format!("{user}@{host}")
 }
 
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> DateTime<Utc> {
-        Utc::now()
-    }
-
-    fn random(&self) -> [u8; 10] {
-        // The random end of a new UUID, from its last byte on: the first two hold its version and variant. Its time is not
-        // asked for: a clock before 1970 has none for it.
-        let id = uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 0, 0));
-        let mut bytes = [0; 10];
-        for (byte, random) in bytes.iter_mut().zip(id.as_bytes().iter().rev()) {
-            *byte = *random;
-        }
-        bytes
-    }
+/// A mistake of the program: the whole message goes to the log, one line to the person.
+pub fn catch_panics(paths: Paths) {
+    std::panic::set_hook(Box::new(move |panic| {
+        cli::log::write(&paths, &format!("panic: {panic}\n{}", std::backtrace::Backtrace::capture()));
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(
+            std::io::stderr(),
+            "stepwell: this is a mistake of the program ({place}); what is saved is saved. See {}",
+            cli::log::file(&paths).display()
+        );
+    }));
 }

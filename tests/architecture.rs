@@ -159,7 +159,7 @@ fn arrows_point_down_only() {
             Some((_, allowed)) => *allowed,
             None if source.module == "cli" => CLI,
             // These wire the modules together.
-            None if ["main", "lib", "wiring"].contains(&source.module.as_str()) => continue,
+            None if ["main", "lib", "embed", "wiring"].contains(&source.module.as_str()) => continue,
             None => panic!("{} is in no module of the design", source.path),
         };
         for (number, line) in shipped(&source) {
@@ -258,4 +258,30 @@ fn the_arrows_are_read_as_they_are_written() {
     let text = "#[cfg(test)]\nmod tests {\n    x.unwrap()\n}\nfn f() {} // y.unwrap()\n".to_owned();
     let source = SourceFile { path: "src/core/x.rs".into(), module: "core".into(), text };
     assert_eq!(shipped(&source), [(5, "fn f() {} ")]);
+}
+
+/// The documents that walk through the source name files and functions: those are there.
+#[test]
+fn what_the_walks_name_is_there() {
+    let walks = fs::read_to_string(root().join("docs/house.md")).unwrap();
+    let file = regex::Regex::new("`([a-z_/]+\\.rs)`").unwrap();
+    let function = regex::Regex::new("`([a-z_/]+\\.rs)`, `(?:[A-Za-z]+::)?([a-z_]+)`").unwrap();
+    let all = sources("src");
+    let find = |name: &str| {
+        let end = format!("/{name}");
+        all.iter().filter(|source| source.path.ends_with(&end)).map(|source| &source.text).collect::<Vec<_>>()
+    };
+    let mut missing = Vec::new();
+    for name in file.captures_iter(&walks).map(|found| found[1].to_owned()) {
+        if find(&name).is_empty() {
+            missing.push(name);
+        }
+    }
+    for found in function.captures_iter(&walks) {
+        let (name, function) = (&found[1], format!("fn {}", &found[2]));
+        if !find(name).iter().any(|text| text.contains(&function)) {
+            missing.push(format!("{name}: {function}"));
+        }
+    }
+    none("docs/house.md names what is not there", &missing);
 }

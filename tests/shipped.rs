@@ -158,7 +158,7 @@ impl Machine {
                 Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
                 Update::Stopped(_) => true,
                 Update::Event(recorded) => matches!(recorded.event, Event::RunWaiting {}),
-                Update::Delta { .. } | Update::Locked(_) => false,
+                _ => false,
             };
             if new.iter().any(rests) {
                 return self.engine.load(run).unwrap();
@@ -194,7 +194,7 @@ impl Machine {
                 DecisionKind::Skip
             }
             GateKind::Review => DecisionKind::Accept,
-            GateKind::Approval => DecisionKind::Approve,
+            GateKind::Approval => DecisionKind::APPROVE,
             GateKind::Input if run.kind == Kind::Instruct => {
                 DecisionKind::Answer { value: json!("for Ana, by Friday") }
             }

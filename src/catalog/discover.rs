@@ -32,6 +32,14 @@ pub struct SearchPaths {
     pub tools: Option<Arc<DeclaredTools>>,
 }
 
+impl SearchPaths {
+    /// Only the library in the binary.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self { own: None, project: None, dir: None, state: PathBuf::new(), tools: None }
+    }
+}
+
 /// Where a definition was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -25,6 +25,7 @@ const DEEPEST: usize = 10;
 
 /// Why a task cannot be run.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PinError {
     /// There is no such task.
     #[error(transparent)]

@@ -30,7 +30,7 @@ impl Policy {
             }
             GateBody::Approval(_) => match self.approve {
                 Approve::Ask => None,
-                Approve::All => Some(DecisionKind::Approve),
+                Approve::All => Some(DecisionKind::APPROVE),
                 Approve::Deny => Some(DecisionKind::Deny { reason: "denied by --approve deny".to_owned() }),
             },
             _ => None,

@@ -171,15 +171,15 @@ fn approve_word(args: &ReviewArgs) -> Result<ApproveWord, Problem> {
     let word = |now, later, key| Ok(ApproveWord { now, later, key });
     match args.approve_it.as_deref() {
         None => word(None, None, None),
-        Some("all") => word(alone.then_some(DecisionKind::Approve), Some(Approve::All), None),
+        Some("all") => word(alone.then_some(DecisionKind::APPROVE), Some(Approve::All), None),
         Some("deny") => word(alone.then(|| DecisionKind::Deny { reason: String::new() }), Some(Approve::Deny), None),
         Some("ask") if !alone => word(None, Some(Approve::Ask), None),
         Some("ask") => Err(Problem::usage("`--approve ask` answers nothing; say --approve or --deny")),
         Some(_) if !alone => {
             Err(Problem::usage("`--approve` is given alone, or names who answers later ones: ask, all, deny"))
         }
-        Some("") => word(Some(DecisionKind::Approve), None, None),
-        Some(key) if args.key.is_none() => word(Some(DecisionKind::Approve), None, Some(key.to_owned())),
+        Some("") => word(Some(DecisionKind::APPROVE), None, None),
+        Some(key) if args.key.is_none() => word(Some(DecisionKind::APPROVE), None, Some(key.to_owned())),
         Some(_) => Err(Problem::usage("`--approve` takes ask, all or deny, or nothing")),
     }
 }

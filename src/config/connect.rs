@@ -10,7 +10,6 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::parse;
-use crate::core::code::ErrorCode;
 use crate::core::settings::Connection;
 
 /// Why a config was not changed.
@@ -28,19 +27,6 @@ pub enum ConnectError {
     /// It is written in a way that cannot be changed without touching more.
     #[error("the config cannot be changed without touching more than needed; add this by hand:\n{0}")]
     ByHand(String),
-}
-
-impl ConnectError {
-    /// Its code.
-    #[must_use]
-    pub fn code(&self) -> ErrorCode {
-        match self {
-            Self::Broken(_) => ErrorCode::InvalidDefinition,
-            Self::Wrong(_) => ErrorCode::InvalidInput,
-            Self::Taken(_) => ErrorCode::Exists,
-            Self::ByHand(_) => ErrorCode::NotAllowed,
-        }
-    }
 }
 
 /// The lines that say it, in a config of their own.

@@ -15,7 +15,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use connect::{ConnectError, connect, connection_lines};
+pub use connect::{connect, connection_lines};
 pub use file::read;
 pub use paths::{NoHome, Paths, logs, private_folder};
 pub use secrets::SecretStore;

@@ -19,10 +19,14 @@ use super::text::Untrusted;
 use super::work::Work;
 
 mod events;
+mod tool_use;
+
+pub use tool_use::{NextUnit, ToolCall, ToolCallEnd, ToolCallState, ToolUse, Turn};
 
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum CallStatus {
     /// Wanted, not begun; or between two attempts.
     #[default]
@@ -72,6 +76,7 @@ impl CallStatus {
 /// How an attempt ended, or that it has not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum AttemptStatus {
     /// Under way.
     Running,
@@ -154,6 +159,8 @@ pub struct Attempt {
     pub measured: Measured,
     /// What a crash does to it.
     pub on_crash: OnCrash,
+    /// What it has done with tools, if its model may call any.
+    pub tool_use: Option<Box<ToolUse>>,
 }
 
 impl Attempt {
@@ -174,6 +181,7 @@ impl Attempt {
             started_at: at,
             measured: Measured::default(),
             on_crash: OnCrash::Rerun,
+            tool_use: None,
         }
     }
 
@@ -451,6 +459,6 @@ impl Call {
     /// Whether an outside effect of it has, or may have, happened: in this run, or in the one that it was adopted from.
     #[must_use]
     pub fn had_effect(&self) -> bool {
-        self.attempts.iter().any(|attempt| attempt.work.as_ref().is_some_and(|work| work.has_effect()))
+        self.attempts.iter().any(Attempt::had_effect)
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 /// What a refusal or an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ErrorCode {
     /// The command cannot be done as it was given: flags, or the name of something that does not exist.
     Usage,

@@ -12,8 +12,7 @@ use super::actor::Actor;
 use super::call::{Call, CallStatus};
 use super::code::ErrorCode;
 use super::event::{Event, InstructionScope};
-use super::failure::{Failure, FailureClass};
-use super::gate::{Answer, ApprovalBody, Gate, GateBody, GateKind, ReviewBody};
+use super::gate::{Answer, Gate, GateBody, GateKind, ReviewBody};
 use super::given::{acceptable, given, takes};
 use super::key::Key;
 use super::run::{Run, Status};
@@ -23,6 +22,7 @@ use super::usage::Budget;
 use super::work::Work;
 
 mod action;
+mod allow;
 mod document;
 mod read;
 mod refusal;
@@ -99,6 +99,7 @@ impl Decision {
 /// What is decided about a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "decide", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum DecisionKind {
     /// Take it.
     Accept,
@@ -130,7 +131,14 @@ pub enum DecisionKind {
     /// Go on without it.
     Skip,
     /// Allow the effect.
-    Approve,
+    Approve {
+        /// Of a call of a tool: the tool is allowed for the rest of the run.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        for_run: bool,
+        /// Of a call of a tool that a model asks for: with these arguments instead.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        arguments: Option<Value>,
+    },
     /// Refuse the effect.
     Deny {
         /// Why.
@@ -160,6 +168,9 @@ pub enum DecisionKind {
 }
 
 impl DecisionKind {
+    /// Allow the effect, as it is shown and this once.
+    pub const APPROVE: Self = Self::Approve { for_run: false, arguments: None };
+
     /// The answer to a gate that it is; `None`: it is none, or not one that a gate lists.
     #[must_use]
     pub fn answer(&self) -> Option<Answer> {
@@ -168,7 +179,7 @@ impl DecisionKind {
             Self::Edit { .. } => Answer::Edit,
             Self::Retry { .. } => Answer::Retry,
             Self::Skip => Answer::Skip,
-            Self::Approve => Answer::Approve,
+            Self::Approve { .. } => Answer::Approve,
             Self::Deny { .. } => Answer::Deny,
             Self::Answer { .. } => Answer::Answer,
             Self::Again { .. } => Answer::Again,
@@ -270,19 +281,10 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
             chosen.into_iter().chain([rejected]).collect()
         }
         DecisionKind::Skip => vec![skipped(call, tool_call, by)],
-        DecisionKind::Approve => {
-            let Some(approval) = approval(gate) else { return Err(not_allowed(gate, decision)) };
-            let (fingerprint, arguments, for_run) = (approval.bytes.clone(), None, false);
-            vec![Event::CallApproved { call: tool_call, key, fingerprint, arguments, for_run, by }]
+        DecisionKind::Approve { for_run, arguments } => {
+            vec![allow::approved(call, gate, *for_run, arguments.as_ref(), by)?]
         }
-        DecisionKind::Deny { reason } => {
-            let Some(approval) = approval(gate) else { return Err(not_allowed(gate, decision)) };
-            let reason = if reason.trim().is_empty() { format!("denied by {by}") } else { reason.trim().to_owned() };
-            let error = Failure::new(FailureClass::Denied, reason);
-            let fingerprint = approval.fingerprint.clone();
-            let (step, failed) = (call.step.clone(), Vec::new());
-            vec![Event::CallFailed { call: tool_call, key, step, fingerprint, error, failed, by }]
-        }
+        DecisionKind::Deny { reason } => vec![allow::denied(call, gate, reason, by)?],
         DecisionKind::Answer { value } if run.kind == Kind::Instruct && is_message(gate) => {
             let Some(text) = value.as_str() else {
                 return Refusal::because(
@@ -472,11 +474,4 @@ fn reopen(run: &Run, call: &Call, by: &Actor) -> Result<Vec<Event>, Refusal> {
     let review = ReviewBody { schema, fields, cut, ..ReviewBody::default() };
     let gate = Gate::of_review(key.clone(), standing.attempt, standing.version, review);
     Ok(vec![Event::CallReopened { key, by }, Event::GateOpened(gate)])
-}
-
-fn approval(gate: &Gate) -> Option<&ApprovalBody> {
-    match &gate.body {
-        GateBody::Approval(approval) => Some(approval),
-        _ => None,
-    }
 }

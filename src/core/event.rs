@@ -16,24 +16,27 @@ use super::fingerprint::Fingerprint;
 use super::gate::Gate;
 use super::id::RunId;
 use super::key::Key;
-use super::step_name::StepName;
 use super::text::Untrusted;
 use super::tool::{AskedCall, CallReturn, ToolSpec};
 use super::tool_call::ToolCallId;
-use super::usage::Budget;
+use super::usage::{Budget, Usage};
 use super::work::Work;
 
 mod attempt;
 mod created;
 mod flow_decision;
+mod lesson;
 mod origin;
+mod pause_reason;
 mod skip_cause;
 mod subject;
 
 pub use attempt::{Measured, Started};
 pub use created::Created;
 pub use flow_decision::FlowDecision;
+pub use lesson::{InstructionScope, Lesson};
 pub use origin::{Origin, OriginKind};
+pub use pause_reason::PauseReason;
 pub use skip_cause::SkipCause;
 
 /// An event with its place in the journal.
@@ -50,69 +53,10 @@ pub struct Recorded {
     pub event: Event,
 }
 
-/// How far an instruction reaches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InstructionScope {
-    /// Later attempts of this call.
-    #[default]
-    This,
-    /// Also calls of this step that have not started.
-    Remaining,
-    /// Also later runs.
-    Always,
-}
-
-/// Why a run does not go on although nothing waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PauseReason {
-    /// The person paused it.
-    ByYou,
-    /// The person left.
-    Left,
-    /// The terminal went away.
-    HungUp,
-    /// The process that drove it died.
-    Crashed,
-}
-
-impl PauseReason {
-    /// The name in JSON.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ByYou => "by_you",
-            Self::Left => "left",
-            Self::HungUp => "hung_up",
-            Self::Crashed => "crashed",
-        }
-    }
-}
-
-/// An instruction that a person wants to hold for all later runs of a step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lesson {
-    /// The child workflow that declares the step; absent: the definition that it is a lesson of does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workflow: Option<String>,
-    /// The step.
-    pub step: String,
-    /// What to heed.
-    pub text: String,
-}
-
-impl Lesson {
-    /// The step that it is about.
-    #[must_use]
-    pub fn of(&self) -> StepName<'_> {
-        StepName { workflow: self.workflow.as_deref(), step: &self.step }
-    }
-}
-
 /// What happened. Serialised with its name in `snake_case` as `type`, by [`super::event_json`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Event {
     /// The run exists.
     RunCreated(Created),
@@ -322,12 +266,16 @@ pub enum Event {
         #[serde(default)]
         ms: u64,
     },
-    /// Another process goes on with an attempt whose model calls tools, from where the journal has it.
+    /// An attempt whose model calls tools goes on from where the journal has it, under its number: after a crash, a pause, or
+    /// a request that failed and is sent again.
     AttemptResumed {
         /// The call.
         key: Key,
         /// The attempt.
         attempt: u32,
+        /// What a request used whose outcome is lost, as far as can be told.
+        #[serde(default, skip_serializing_if = "Usage::is_none")]
+        usage: Usage,
     },
     /// A person changed an output.
     VersionEdited {
@@ -366,7 +314,7 @@ pub enum Event {
         /// The tool call of its attempt that it is about; absent: the call as a whole.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call: Option<ToolCallId>,
-        /// The work that was shown.
+        /// The work that is allowed: as it was shown, or with the changed arguments.
         fingerprint: Fingerprint,
         /// Of a tool call: the person changed its arguments to these.
         #[serde(default, skip_serializing_if = "Option::is_none")]

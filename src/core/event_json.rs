@@ -128,9 +128,9 @@ mod tests {
     fn an_event_that_is_not_known_is_given_back_as_it_was_written() {
         for json in [
             r#"{"type":"run_lent","by":"ana@host","at":"2031-01-01","n":123456789012345678901234567890,"x":1.50,"z":{"b":1,"a":[ ]}}"#,
-            r#"{"type":"gate_opened","key":"write","for":"tools","call":"1.0","attempt":1,"version":0,"allowed":["accept"]}"#,
+            r#"{"type":"gate_opened","key":"write","for":"weather","call":"1.0","attempt":1,"version":0,"allowed":["accept"]}"#,
             r#"{"type":"run_paused","reason":"out_of_paper"}"#,
-            r#"{"type":"attempt_failed","key":"a","attempt":1,"error":{"class":"turns","message":"20"},"usage":{"input_tokens":0,"output_tokens":0,"usd":0.0},"first_token_ms":0,"ms":0}"#,
+            r#"{"type":"attempt_failed","key":"a","attempt":1,"error":{"class":"out_of_luck","message":"20"},"usage":{"input_tokens":0,"output_tokens":0,"usd":0.0},"first_token_ms":0,"ms":0}"#,
         ] {
             let event = Event::from_json(json).unwrap();
             assert!(matches!(event, Event::Unknown(_)), "{event:?}");

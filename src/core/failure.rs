@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Why an attempt failed. The names are those that `[retry] on` and scripts use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum FailureClass {
     /// The provider did not take the key, or there is none.
     Auth,

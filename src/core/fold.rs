@@ -10,12 +10,13 @@ use super::actor::Actor;
 use super::call::{AttemptStatus, Call, CallStatus, Ending, Instruction, Stale, Version};
 use super::document::{DocumentVersion, RequestedAction, Said};
 use super::event::{Event, InstructionScope, Lesson};
-use super::gate::GateKind;
+use super::gate::{Gate, GateKind};
 use super::key::Key;
 use super::revised::Revised;
 use super::run::{ChatMessage, ChosenModel, Decided, Run, RunResult, Status};
 use super::task::Kind;
 use super::text::Untrusted;
+use super::tool::{FinishedTurn, ToolSpec};
 
 impl Run {
     /// Folds one event in. It never fails: an event about what is not there is passed over, and one that this version
@@ -52,7 +53,7 @@ impl Run {
                 self.under_way = self.under_way + after.1 - before.1;
             }
             // Only who drives a run begins attempts.
-            self.in_hand |= matches!(event, Event::AttemptStarted(_));
+            self.in_hand |= event.begins_work();
             if event.moves_run() {
                 self.goes_on();
             }
@@ -271,20 +272,44 @@ impl Run {
             call.workflow = Some(workflow.to_owned());
         }
         if let Some(tool_call) = event.tool_call() {
-            call.tool_call_answered(tool_call);
-            if let Event::CallApproved { fingerprint, .. } = event {
+            call.tool_call_answered(tool_call, event);
+            if let Event::CallApproved { fingerprint, for_run, .. } = event {
                 self.approved.insert(fingerprint.clone());
+                let allowed = call.tool_use().and_then(|used| used.call(tool_call)).filter(|_| *for_run);
+                self.tools.allowed.extend(allowed.map(|allowed| allowed.asked.tool.clone()));
             }
             return;
         }
         match event {
             Event::AttemptStarted(started) => call.start(seq, at, started),
+            Event::ToolsListed { attempt, tools, .. } => {
+                let tools: Arc<[ToolSpec]> = tools.as_slice().into();
+                let offered = call.attempt(*attempt).and_then(|attempt| attempt.work.as_deref()?.offers());
+                if let Some(offered) = offered {
+                    self.tools.list(offered, &tools);
+                }
+                call.list_tools(*attempt, tools);
+            }
+            Event::TurnFinished { attempt, turn, text, calls, opaque, measured, .. } => {
+                self.usage += measured.usage;
+                let (turn, text, calls) = (*turn, text.clone(), calls.clone());
+                let (opaque, measured) = (opaque.clone(), measured.clone());
+                call.finish_turn(*attempt, FinishedTurn { turn, text, calls, opaque, measured });
+            }
+            Event::ToolCalled { attempt, call: tool_call, .. } => call.tool_called(*attempt, *tool_call, at),
+            Event::ToolReturned { attempt, call: tool_call, outcome, ms, .. } => {
+                call.tool_returned(*attempt, *tool_call, outcome, *ms);
+            }
+            Event::AttemptResumed { attempt, usage, .. } => {
+                self.usage += *usage;
+                call.resume(*attempt, usage);
+            }
             Event::AttemptFinished { attempt, output, problem, measured, .. } => {
                 self.usage += measured.usage;
-                call.under_way_ended();
+                call.gates.clear();
                 let by_model = if let Some(attempt) = call.attempt_mut(*attempt) {
                     attempt.status = AttemptStatus::Review;
-                    attempt.measured = measured.clone();
+                    attempt.took(measured);
                     attempt.problem.clone_from(problem);
                     attempt.versions.push(Version::new(attempt.by.clone(), Arc::clone(output)));
                     attempt.by == Actor::Model
@@ -302,7 +327,7 @@ impl Run {
             }
             Event::AttemptFailed { attempt, error, partial, retry_at, measured, .. } => {
                 self.usage += measured.usage;
-                call.under_way_ended();
+                call.stop_attempt(*attempt, retry_at.is_some());
                 let fingerprint = call.fail_attempt(*attempt, error, partial, measured);
                 call.retry_at = retry_at.filter(|_| !taken_back);
                 if taken_back {
@@ -320,7 +345,6 @@ impl Run {
             }
             Event::AttemptCancelled { attempt, partial, again, measured, .. } => {
                 self.usage += measured.usage;
-                call.under_way_ended();
                 call.status = CallStatus::Cancelled;
                 if *again && !taken_back {
                     call.status = CallStatus::Pending;
@@ -329,12 +353,13 @@ impl Run {
                 if let Some(attempt) = call.attempt_mut(*attempt) {
                     attempt.status = AttemptStatus::Cancelled;
                     attempt.partial = partial.clone();
-                    attempt.measured = measured.clone();
+                    attempt.took(measured);
                     if !partial.is_empty() && !*again {
                         let output = Arc::new(Value::String(partial.data().to_owned()));
                         attempt.versions.push(Version::new(attempt.by.clone(), output));
                     }
                 }
+                call.stop_attempt(*attempt, *again && !taken_back);
                 if speaks && !*again {
                     let version = u32::from(!partial.is_empty());
                     self.said.push(Said::Model { key: key.clone(), attempt: *attempt, version });
@@ -351,6 +376,9 @@ impl Run {
                 call.retry_at = None;
                 if let Some(attempt) = call.attempt_mut(*attempt) {
                     attempt.status = AttemptStatus::Rejected;
+                    if let Some(used) = &mut attempt.tool_use {
+                        used.resumes = false;
+                    }
                     attempt.instruction = Some(Instruction { text: instruction.clone(), scope: *scope });
                 }
                 if *scope != InstructionScope::This && !instruction.is_empty() {
@@ -380,14 +408,17 @@ impl Run {
                     self.said.push(Said::Model { key: key.clone(), attempt: *attempt, version: *version });
                 }
             }
-            Event::CallApproved { fingerprint, .. } => {
+            Event::CallApproved { fingerprint, for_run, .. } => {
+                let allowed = call.gates.own().filter(|_| *for_run).and_then(Gate::tool).map(str::to_owned);
+                self.tools.allowed.extend(allowed);
                 call.gates.close(None);
-                call.status = CallStatus::Pending;
+                call.status = call.status_after_approval();
                 call.approved = Some(fingerprint.clone());
                 self.approved.insert(fingerprint.clone());
             }
             Event::CallAnswered { attempt, value, by, .. } => call.answered(seq, *attempt, value, by),
             Event::CallSkipped { because, cause, by, .. } => {
+                call.give_up_tools();
                 call.gates.clear();
                 call.stale = None;
                 call.again = false;
@@ -408,6 +439,7 @@ impl Run {
                 call.again = false;
                 call.status = CallStatus::Failed;
                 call.give_up_attempt(error, failed);
+                call.give_up_tools();
                 let (fingerprint, failure) = (fingerprint.clone(), error.clone());
                 call.ending = Some(Ending::Failed { fingerprint, failure, work });
             }
@@ -439,6 +471,7 @@ impl Run {
                 if call.status == CallStatus::Stale {
                     call.redone = answered;
                 }
+                call.ask_again();
                 call.gates.clear();
                 call.stale = None;
                 call.ending = None;
@@ -453,6 +486,7 @@ impl Run {
                 }
             }
             Event::CallCancelled { .. } => {
+                call.give_up_tools();
                 call.gates.clear();
                 call.stale = None;
                 call.again = false;
@@ -465,8 +499,7 @@ impl Run {
 
 /// How many gates of a call are open, and how many of its attempts are under way.
 fn weight(call: &Call) -> (usize, usize) {
-    let under_way = call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
-    (call.gates.len(), usize::from(under_way))
+    (call.gates.len(), usize::from(call.is_under_way()))
 }
 
 /// What a turn of a conversation says to the person.
@@ -477,11 +510,25 @@ fn turn_text(output: &Value) -> Option<Untrusted> {
 }
 
 impl Event {
+    /// Whether only who drives the run writes it: work begins, or went on.
+    fn begins_work(&self) -> bool {
+        matches!(
+            self,
+            Self::AttemptStarted(_)
+                | Self::AttemptResumed { .. }
+                | Self::ToolsListed { .. }
+                | Self::TurnFinished { .. }
+                | Self::ToolCalled { .. }
+        )
+    }
+
     /// Whether a run that stood still goes on with this event: a decision, or work that begins.
     fn moves_run(&self) -> bool {
         matches!(
             self,
             Self::AttemptStarted(_)
+                | Self::AttemptResumed { .. }
+                | Self::ToolCalled { .. }
                 | Self::AttemptRejected { .. }
                 | Self::CallAccepted { .. }
                 | Self::CallApproved { .. }

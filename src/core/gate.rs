@@ -20,10 +20,12 @@ use super::document::RESULT;
 use super::form::Field;
 use super::key::Key;
 use super::tool_call::ToolCallId;
+use super::work::Work;
 
 /// What a gate waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum GateKind {
     /// The judgement of an attempt's output.
     Review,
@@ -69,6 +71,7 @@ impl fmt::Display for GateKind {
 /// One of the answers that a gate may allow. The names are the flags of `stepwell review`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Answer {
     /// Take the version that was seen.
     Accept,
@@ -168,6 +171,18 @@ impl Gate {
             return if document == RESULT { document.to_owned() } else { format!("document {document}") };
         }
         self.call.map_or_else(|| self.key.to_string(), |call| format!("{}, tool call {call}", self.key))
+    }
+
+    /// The tool whose call is to be allowed.
+    #[must_use]
+    pub fn tool(&self) -> Option<&str> {
+        match &self.body {
+            GateBody::Approval(ApprovalBody { work, .. }) => match &**work {
+                Work::Tool { tool, .. } => Some(tool),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// What it waits for.

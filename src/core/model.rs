@@ -9,11 +9,12 @@ use super::failure::Failure;
 use super::step::Timespan;
 use super::text::Untrusted;
 use super::tuning::Tuning;
-use super::usage::Usage;
+use super::usage::{Usage, estimate_tokens};
 
 /// Who says a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Role {
     /// The program, to the model.
     System,
@@ -93,6 +94,34 @@ impl Message {
     pub fn new(role: Role, text: impl Into<String>) -> Self {
         Self { role, text: text.into(), images: Vec::new(), calls: Vec::new(), opaque: None, results: Vec::new() }
     }
+
+    /// About how many tokens it is, without its images.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        let calls = self.calls.iter().map(|call| estimate_tokens(&call.name) + json_tokens(&call.arguments));
+        let results = self.results.iter().map(|result| estimate_tokens(&result.text));
+        let opaque = self.opaque.as_ref().map_or(0, |opaque| json_tokens(opaque));
+        estimate_tokens(&self.text) + opaque + calls.chain(results).sum::<u64>()
+    }
+
+    /// How many images it has, those among its results included.
+    #[must_use]
+    pub fn image_count(&self) -> usize {
+        self.images.len() + self.results.iter().map(|result| result.images.len()).sum::<usize>()
+    }
+}
+
+impl ToolOffer {
+    /// About how many tokens it is.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        estimate_tokens(&self.name) + estimate_tokens(&self.description) + json_tokens(&self.input)
+    }
+}
+
+/// About how many tokens a value is.
+fn json_tokens(value: &Value) -> u64 {
+    estimate_tokens(&value.to_string())
 }
 
 /// An image, as it was read when the run started.
@@ -150,11 +179,21 @@ pub struct ModelRequest {
     pub asker: Asker,
 }
 
+impl ModelRequest {
+    /// About how many tokens its messages and tools are, without images.
+    #[must_use]
+    pub fn prompt_tokens(&self) -> u64 {
+        let messages = self.messages.iter().map(Message::tokens);
+        messages.chain(self.tools.iter().map(ToolOffer::tokens)).sum()
+    }
+}
+
 /// The longest wait that a server may ask for where the step has no `max_delay` of its own.
 pub const LONGEST_WAIT: Timespan = Timespan(60_000);
 
 /// What arrives while an attempt is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Delta {
     /// This model, `PROVIDER/MODEL`, is asked from now on: the first of an attempt, or one that it falls back to.
     Asks(String),
@@ -172,6 +211,7 @@ pub type DeltaSink = Arc<dyn Fn(Delta) + Send + Sync>;
 /// Why the model stopped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Finish {
     /// It was done.
     #[default]

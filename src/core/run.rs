@@ -9,13 +9,13 @@ use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
 use super::actor::Actor;
-use super::call::{AttemptStatus, Call, CallStatus};
+use super::call::{Call, CallStatus};
 use super::deadline::Deadlines;
 use super::document::{Document, RequestedAction, Said};
 use super::event::{Created, Event, FlowDecision, Lesson, Origin, PauseReason, Recorded};
 use super::failure::Failure;
 use super::fingerprint::Fingerprint;
-use super::gate::{Gate, GateKind};
+use super::gate::Gate;
 use super::id::RunId;
 use super::key::Key;
 use super::pinned::Pinned;
@@ -24,6 +24,7 @@ use super::step_name::StepName;
 use super::task::Kind;
 use super::text::Untrusted;
 use super::title::is_telling;
+use super::tool::RunTools;
 use super::undo::PastDecision;
 use super::usage::{Budget, Usage};
 
@@ -141,6 +142,8 @@ pub struct Run {
     pub model_for_the_rest: Option<String>,
     /// What was allowed so far.
     pub approved: HashSet<Fingerprint>,
+    /// The tools that its models may call, as they were first listed, and those that a person allowed for the rest of it.
+    pub tools: RunTools,
     /// What the person should know.
     pub warnings: Vec<String>,
     /// The event with which the newest warning about a call was written.
@@ -229,6 +232,7 @@ impl Run {
             models: Vec::new(),
             model_for_the_rest: None,
             approved: HashSet::new(),
+            tools: RunTools::default(),
             warnings: Vec::new(),
             warned: HashMap::new(),
             log: Vec::new(),
@@ -406,9 +410,8 @@ impl Run {
     /// goes on by itself, although the run is being driven.
     #[must_use]
     pub fn only_asks(&self) -> bool {
-        let runs = |call: &&Call| call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
-        let asks = |call: &Call| call.gates.own().is_some_and(|gate| gate.kind() == GateKind::Input);
-        self.open_gates > 0 && self.under_way > 0 && self.calls.values().filter(runs).all(asks)
+        let runs = |call: &&Call| call.is_under_way();
+        self.open_gates > 0 && self.under_way > 0 && self.calls.values().filter(runs).all(Call::only_asks)
     }
 
     /// The status as a person sees it; one that says `running` is driven.

@@ -270,6 +270,7 @@ impl Step {
 /// What a step does. Every text is a template, except where EXPR is said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Does {
     /// Asks a model.
     Prompt(Prompt),

@@ -12,12 +12,14 @@ use serde_json::Value;
 use super::text::Untrusted;
 
 mod declared;
+mod listed;
 mod read;
 mod rules;
 mod transcript;
 mod wire;
 
 pub use declared::{DeclaredTool, DeclaredTools, OwnTool, OwnWork, Reach, ToolServer};
+pub use listed::RunTools;
 pub use read::{ARGS, OwnFiles, is_server, read};
 pub use rules::{Pattern, ToolApproval, ToolRules, matching};
 pub use transcript::{AskedCall, CallReturn, FinishedTurn, OfferedTools};

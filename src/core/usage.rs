@@ -22,6 +22,12 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Whether nothing was used.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Tokens sent and received.
     #[must_use]
     pub fn tokens(&self) -> u64 {

@@ -19,6 +19,7 @@ use super::tuning::Tuning;
 /// The resolved work of a call. Secrets stand in it as markers ([`secret_marker`]), never as values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Work {
     /// Ask a model.
     Prompt(PromptWork),
@@ -84,8 +85,7 @@ impl Work {
             Self::Prompt(prompt) => prompt.schema.as_ref().filter(|_| prompt.reply == Reply::Output),
             Self::Command(command) => command.schema.as_ref(),
             Self::Http(http) => http.schema.as_ref(),
-            Self::Transform { schema, .. } => schema.as_ref(),
-            Self::Tool { schema, .. } => schema.as_ref(),
+            Self::Transform { schema, .. } | Self::Tool { schema, .. } => schema.as_ref(),
             Self::Ask { .. } => None,
         }
     }

@@ -58,6 +58,7 @@ pub struct Fork {
 
 /// Why a run was not started.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StartError {
     /// Its inputs are not valid: one message each.
     #[error("{}", .0.join("\n"))]

@@ -6,6 +6,7 @@ use crate::core::ports::JournalError;
 
 /// Why the engine did not do what it was asked to. Nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EngineError {
     /// The decision may not be made.
     #[error(transparent)]

@@ -16,6 +16,7 @@ use crate::core::ports::JournalError;
 /// Something new in a run.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "updates live in vectors of a few, and most of them are events")]
+#[non_exhaustive]
 pub enum Update {
     /// It is in the journal.
     Event(Recorded),
@@ -36,6 +37,7 @@ pub enum Update {
 
 /// Why a drive came to rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StopReason {
     /// A person is waited for.
     Waiting,

@@ -184,7 +184,8 @@ fn approval(run: &Run, want: &Want, approval: &Approval) -> Option<Gate> {
         let tried_again = |call: &Call| call.tries > 0 && call.tries < want.retry.attempts && same(call);
         call.is_some_and(|call| call.approved.as_ref() == Some(&bytes) || tried_again(call))
     };
-    if given {
+    let for_run = matches!(&*want.work, Work::Tool { tool, .. } if run.tools.allowed.contains(tool));
+    if given || for_run {
         return None;
     }
     Some(Gate {

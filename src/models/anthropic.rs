@@ -1,19 +1,22 @@
-//! Anthropic's messages. A schema becomes the input of a tool that the model has to call.
+//! Anthropic's messages. A schema becomes the input of a tool that the model has to call; where it may call others too, it
+//! is asked to call that one in the end.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::core::model::{Finish, Image, Message, Role};
+use crate::core::model::{Finish, Image, Message, Role, ToolResult};
 use crate::core::tuning::Thinking;
 
-use super::dialect::{
-    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, extend, object_schema, thinking,
-};
+use super::dialect::{Dialect, ProviderError, RequestContext, conversation, extend, thinking};
 use super::finish::finish;
 use super::halves::mark_halves;
+use super::offers::{AnswerTool, CallIds, arguments, parameters};
+use super::opaque;
+use super::partial_answer::{Completeness, PartialAnswer};
 use super::refusal::{self, Asked};
+use super::tool_calls::CallPiece;
 
 pub(super) struct Anthropic;
 
@@ -40,17 +43,20 @@ impl Dialect for Anthropic {
 
     fn body(&self, context: &RequestContext<'_>) -> Value {
         let request = context.request;
-        let (mut system, turns) = conversation(context);
-        // Empty text is refused.
-        let turns = turns.iter().filter(|m| !m.text.trim().is_empty() || !m.images.is_empty());
-        let mut messages: Vec<Value> = turns.map(|turn| message(turn)).collect();
+        let (tuning, unsupported) = (&request.tuning, context.unsupported);
+        // Who thinks must have thought in the turn that called, too: not so where another model answered it.
+        let thoughts =
+            tuning.thinking.as_ref().filter(|_| !unsupported.thinking && !continues_without_thoughts(context));
+        let thinks = thoughts.is_some_and(Thinking::is_on);
+        let answer = AnswerTool::of(request, unsupported);
+        // Who thinks, or may call other tools first, can only be asked to call the tool, not held to it.
+        let is_held = !thinks && request.tools.is_empty();
+        let (mut system, turns) = conversation(context, answer.as_ref().filter(|_| !is_held));
+        let mut messages = messages(&turns, context);
         if messages.is_empty() {
             // Somebody has to begin.
             messages.push(json!({"role": "user", "content": system.take().unwrap_or_else(|| "(nothing)".to_owned())}));
         }
-        let (tuning, unsupported) = (&request.tuning, context.unsupported);
-        let thoughts = tuning.thinking.as_ref().filter(|_| !unsupported.thinking);
-        let thinks = thoughts.is_some_and(Thinking::is_on);
         let budget = match thoughts {
             Some(Thinking::Tokens(tokens)) => *tokens,
             Some(Thinking::Set(true)) => THOUGHTS,
@@ -65,12 +71,6 @@ impl Dialect for Anthropic {
             "messages": messages,
             "stream": true,
         });
-        let tool = context.native_schema().map(object_schema);
-        if thinks && tool.is_some() {
-            // It can only be told to call the tool, not held to it.
-            let told = system.take().map_or_else(String::new, |system| format!("{system}\n\n"));
-            system = Some(format!("{told}Give your answer by calling the tool `answer`."));
-        }
         if let Some(system) = system {
             body["system"] = json!(system);
         }
@@ -90,14 +90,15 @@ impl Dialect for Anthropic {
         if let Some(set) = thoughts {
             body["thinking"] = thinking(set, Some(budget));
         }
-        if let Some(schema) = tool {
-            body["tools"] = json!([{
-                "name": "answer",
-                "description": "Gives the answer.",
-                "input_schema": schema,
-            }]);
-            let choice = if thinks { json!({"type": "auto"}) } else { json!({"type": "tool", "name": "answer"}) };
-            body["tool_choice"] = choice;
+        let mut tools: Vec<Value> =
+            request.tools.iter().map(|tool| offer(&tool.name, &tool.description, &parameters(&tool.input))).collect();
+        if let Some(answer) = answer {
+            tools.push(offer(answer.name, answer.description, &answer.schema));
+            body["tool_choice"] =
+                if is_held { json!({"type": "tool", "name": answer.name}) } else { json!({"type": "auto"}) };
+        }
+        if !tools.is_empty() {
+            body["tools"] = Value::Array(tools);
         }
         if context.settings.prompt_caching {
             keep(&mut body);
@@ -117,16 +118,15 @@ impl Dialect for Anthropic {
                 answer.model = model.unwrap_or_default();
             }
             "content_block_start" => {
-                let block = event.content_block.unwrap_or_default();
-                answer.push_thinking(&block.thinking.unwrap_or_default());
-                answer.push(&block.text.unwrap_or_default());
+                event.content_block.unwrap_or_default().push_to(event.index, answer);
             }
             "content_block_delta" => {
                 let delta = event.delta.unwrap_or_default();
-                answer.push_thinking(&delta.thinking.unwrap_or_default());
+                let (thinking, signature) = (delta.thinking.unwrap_or_default(), delta.signature.unwrap_or_default());
+                answer.push_thought(event.index, &thinking, &signature);
                 answer.push(&delta.text.unwrap_or_default());
-                if let Some(json) = delta.partial_json {
-                    answer.push_arguments(event.index, "", &json);
+                if let Some(arguments) = &delta.partial_json {
+                    answer.push_call(CallPiece { index: event.index, arguments, ..CallPiece::default() });
                 }
             }
             "message_delta" => {
@@ -159,12 +159,7 @@ impl Anthropic {
         let mut events =
             vec![json!({"type": "message_start", "message": {"usage": message["usage"], "model": message["model"]}})];
         for (index, block) in message["content"].as_array().into_iter().flatten().enumerate() {
-            let delta = match block["type"].as_str() {
-                Some("tool_use") => json!({"partial_json": block["input"].to_string()}),
-                Some("thinking") => json!({"thinking": block["thinking"]}),
-                _ => json!({"text": block["text"]}),
-            };
-            events.push(json!({"type": "content_block_delta", "index": index, "delta": delta}));
+            events.push(json!({"type": "content_block_start", "index": index, "content_block": block}));
         }
         let reason = &message["stop_reason"];
         events.push(json!({"type": "message_delta", "delta": {"stop_reason": reason}, "usage": message["usage"]}));
@@ -198,14 +193,115 @@ fn keep(body: &mut Value) {
     }
 }
 
-fn message(message: &Message) -> Value {
-    let role = if message.role == Role::Assistant { "assistant" } else { "user" };
-    if message.images.is_empty() {
-        return json!({"role": role, "content": message.text});
+/// Whether the conversation is in the middle of a turn that called tools, and has no thoughts of this model in it.
+fn continues_without_thoughts(context: &RequestContext<'_>) -> bool {
+    let from_the_last = || context.request.messages.iter().rev();
+    // What a person says between ends a turn.
+    let mut turn = from_the_last().take_while(|message| message.role != Role::User);
+    let calls = turn.find(|message| !message.calls.is_empty());
+    calls.is_some_and(|message| opaque::kept(message, context).is_none_or(|kept| !kept.contains_key("blocks")))
+}
+
+fn offer(name: &str, description: &str, schema: &Value) -> Value {
+    let mut tool = json!({"name": name, "input_schema": schema});
+    if !description.is_empty() {
+        tool["description"] = json!(description);
     }
-    let image = |image: &Image| json!({"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": &*image.base64}});
-    let text = (!message.text.trim().is_empty()).then(|| json!({"type": "text", "text": message.text}));
-    json!({"role": role, "content": message.images.iter().map(image).chain(text).collect::<Vec<_>>()})
+    tool
+}
+
+fn messages(turns: &[Cow<'_, Message>], context: &RequestContext<'_>) -> Vec<Value> {
+    let mut ids = CallIds::plain();
+    let mut messages: Vec<Value> = Vec::new();
+    let mut after_results = false;
+    for turn in turns {
+        let (role, blocks) = match turn.role {
+            Role::Tool => {
+                ("user", turn.results.iter().enumerate().map(|(nth, r)| result(&ids.of_result(nth, r), r)).collect())
+            }
+            Role::Assistant if !turn.calls.is_empty() => ("assistant", calls(turn, context, &mut ids)),
+            Role::Assistant => ("assistant", said(turn)),
+            Role::System | Role::User => ("user", said(turn)),
+        };
+        // Empty text is refused.
+        let Some(first) = blocks.first() else { continue };
+        // Results come first in what answers them, and what a person says then comes after them in the same message.
+        let together = messages.last_mut().filter(|_| after_results && role == "user");
+        if let Some(content) = together.and_then(|message| message["content"].as_array_mut()) {
+            content.extend(blocks);
+            continue;
+        }
+        after_results = turn.role == Role::Tool;
+        let is_text = blocks.len() == 1 && first["type"] == "text";
+        let content = if is_text { first["text"].clone() } else { Value::Array(blocks) };
+        messages.push(json!({"role": role, "content": content}));
+    }
+    messages
+}
+
+fn said(message: &Message) -> Vec<Value> {
+    message.images.iter().map(image).chain(text(&message.text)).collect()
+}
+
+fn text(text: &str) -> Option<Value> {
+    (!text.trim().is_empty()).then(|| json!({"type": "text", "text": text}))
+}
+
+fn image(image: &Image) -> Value {
+    json!({"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": &*image.base64}})
+}
+
+/// A turn that called tools: its thoughts where they were, its text, and its calls.
+fn calls(message: &Message, context: &RequestContext<'_>, ids: &mut CallIds) -> Vec<Value> {
+    let kept = opaque::kept(message, context).and_then(|kept| kept.get("blocks")?.as_array());
+    let thoughts = |at: usize| {
+        let here = move |kept: &&Value| kept["at"].as_u64() == u64::try_from(at).ok();
+        kept.into_iter().flatten().filter(here).map(|kept| kept["block"].clone())
+    };
+    let ids = ids.of_calls(&message.calls);
+    let mut blocks: Vec<Value> = thoughts(0).chain(text(&message.text)).collect();
+    for (nth, (call, id)) in message.calls.iter().zip(ids).enumerate() {
+        blocks.extend(thoughts(nth + 1));
+        blocks.push(json!({"type": "tool_use", "id": id, "name": call.name, "input": arguments(call)}));
+    }
+    blocks
+}
+
+fn result(id: &str, result: &ToolResult) -> Value {
+    let mut block = json!({"type": "tool_result", "tool_use_id": id});
+    let content: Vec<Value> = text(&result.text).into_iter().chain(result.images.iter().map(image)).collect();
+    if !content.is_empty() {
+        block["content"] = Value::Array(content);
+    }
+    if result.is_error {
+        block["is_error"] = json!(true);
+    }
+    block
+}
+
+impl Block<'_> {
+    /// Takes the beginning of a block; all of it, from a server that does not stream.
+    fn push_to(self, index: Option<u64>, answer: &mut PartialAnswer) {
+        match &*self.kind {
+            "thinking" => answer.begin_thought(index, Map::from_iter([("type".to_owned(), json!("thinking"))])),
+            "redacted_thinking" => {
+                let data = json!(self.data.unwrap_or_default());
+                answer.begin_thought(
+                    index,
+                    Map::from_iter([("type".to_owned(), json!(self.kind)), ("data".to_owned(), data)]),
+                );
+            }
+            "tool_use" => {
+                let whole = self.input.filter(|input| input.as_object().is_some_and(|fields| !fields.is_empty()));
+                let arguments = whole.map_or_else(String::new, |input| input.to_string());
+                let (id, name) = (&*self.id.unwrap_or_default(), &*self.name.unwrap_or_default());
+                answer.push_call(CallPiece { index, id, name, arguments: &arguments });
+            }
+            _ => {}
+        }
+        answer.push_thought(index, &self.thinking.unwrap_or_default(), &self.signature.unwrap_or_default());
+        answer.push(&self.text.unwrap_or_default());
+    }
 }
 
 #[derive(Deserialize)]
@@ -236,10 +332,22 @@ struct Start {
 
 #[derive(Default, Deserialize)]
 struct Block<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Cow<'a, str>,
     #[serde(borrow, default)]
     text: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     thinking: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    signature: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    data: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    name: Option<Cow<'a, str>>,
+    #[serde(default)]
+    input: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -250,6 +358,8 @@ struct Delta<'a> {
     partial_json: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     thinking: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    signature: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     stop_reason: Option<Cow<'a, str>>,
 }

@@ -5,18 +5,20 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use crate::core::failure::FailureClass;
-use crate::core::model::{Finish, Message, ModelRequest, Role};
-use crate::core::secret::RedactedStream;
+use crate::core::model::{Message, ModelRequest, Role};
 use crate::core::settings::ProviderSettings;
 use crate::core::tuning::{Thinking, merge};
 
-use super::halves::JoinedText;
+use super::offers::{AnswerTool, answer_by_tool};
+use super::partial_answer::PartialAnswer;
 use super::unsupported::{SchemaMode, UnsupportedFeatures};
 
 /// A request as one model of one provider gets it.
 pub(super) struct RequestContext<'a> {
     /// The model's name at the provider.
     pub(super) model: &'a str,
+    /// The same as `PROVIDER/MODEL`, with the provider's name in the config.
+    pub(super) target: &'a str,
     /// What is asked.
     pub(super) request: &'a ModelRequest,
     /// What the server turned out not to take.
@@ -68,6 +70,12 @@ pub(super) enum Cause {
     Moderated,
     /// The model does not see pictures.
     Pictures,
+    /// The model, or the server, calls no tools.
+    Tools,
+    /// The schema of a tool is not taken.
+    ToolSchema,
+    /// The limit of tokens cut a call of a tool.
+    CutCall,
     /// What it sent is not what the protocol says.
     Unreadable,
     /// A connection that had been kept open was closed meanwhile.
@@ -89,128 +97,6 @@ impl ProviderError {
         let start: String = frame.chars().take(80).collect();
         let text = format!("sent a frame that cannot be read ({error}): {start}");
         Self::new(FailureClass::Server, text).because(Cause::Unreadable)
-    }
-}
-
-/// How sure it is that the answer is complete.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Completeness {
-    /// Nothing said so.
-    #[default]
-    No,
-    /// Something that usually comes last was there; the end of the body settles it.
-    Likely,
-    /// The server said so; what may still come is a report of usage.
-    Stated,
-    /// Nothing comes any more.
-    Closed,
-}
-
-/// The answer as far as it has arrived.
-#[derive(Debug, Default)]
-pub(super) struct PartialAnswer {
-    text: JoinedText,
-    /// Calls of tools: a schema may be wrapped in one. Their arguments may arrive in turns.
-    calls: Vec<ToolArguments>,
-    /// The first of them that had arguments: it counts.
-    counts: Option<usize>,
-    /// What the server marks as the model's reasoning.
-    thinking: JoinedText,
-    /// How many bytes of the text, and of the arguments that count, were passed on.
-    shown: (usize, usize),
-    /// On the way there: what the server repeats of the request's secrets is taken out.
-    pub(super) redacting: RedactedStream,
-    /// Something that a model makes has arrived, be it only thoughts.
-    pub(super) alive: bool,
-    /// Thoughts have come before any text, and the person was told.
-    pub(super) thinks: bool,
-    pub(super) input_tokens: u64,
-    pub(super) output_tokens: u64,
-    /// Of the input tokens, those that the server had kept from before.
-    pub(super) cached_tokens: u64,
-    /// What the server says that it cost, in US dollars.
-    pub(super) cost: Option<f64>,
-    /// The model that the server says answers; empty when it does not say.
-    pub(super) model: String,
-    pub(super) finish: Finish,
-    pub(super) ended: Completeness,
-    pub(super) notes: Vec<String>,
-}
-
-/// What a model calls a tool with.
-#[derive(Debug)]
-struct ToolArguments {
-    /// Its place among the calls, where the server says one.
-    index: Option<u64>,
-    /// Its id; empty where the server gives none.
-    id: String,
-    json: JoinedText,
-}
-
-impl PartialAnswer {
-    pub(super) fn push(&mut self, text: &str) {
-        self.alive |= !text.is_empty();
-        self.text.push(text);
-    }
-
-    pub(super) fn push_thinking(&mut self, text: &str) {
-        self.alive |= !text.is_empty();
-        self.thinking.push(text);
-    }
-
-    /// More of the arguments of the tool call at `index`. Where that is not given they belong to the newest call, and an
-    /// id that is not the newest's begins another: some servers number all calls alike.
-    pub(super) fn push_arguments(&mut self, index: Option<u64>, id: &str, json: &str) {
-        self.alive |= !json.is_empty();
-        let is_same = |call: &ToolArguments| {
-            (index.is_none() || call.index == index) && (id.is_empty() || call.id.is_empty() || call.id == id)
-        };
-        let at = self.calls.iter().rposition(is_same).unwrap_or_else(|| {
-            self.calls.push(ToolArguments { index, id: id.to_owned(), json: JoinedText::default() });
-            self.calls.len() - 1
-        });
-        self.calls[at].json.push(json);
-        if !json.is_empty() {
-            self.counts.get_or_insert(at);
-        }
-    }
-
-    fn arguments(&self) -> Option<&str> {
-        Some(self.calls.get(self.counts?)?.json.as_str())
-    }
-
-    /// Whether there is no text that a person could see.
-    pub(super) fn is_silent(&self) -> bool {
-        self.text.as_str().is_empty() && self.arguments().is_none()
-    }
-
-    /// How many bytes of it have not been passed on.
-    pub(super) fn unshown(&self) -> usize {
-        self.text.as_str().len() + self.arguments().map_or(0, str::len) - self.shown.0 - self.shown.1
-    }
-
-    /// What has not been passed on, which is passed on by this.
-    pub(super) fn show(&mut self) -> String {
-        let (text, arguments) = (self.text.as_str(), self.arguments().unwrap_or_default());
-        let new = format!("{}{}", &text[self.shown.0..], &arguments[self.shown.1..]);
-        self.shown = (text.len(), arguments.len());
-        new
-    }
-
-    /// How long it is in all, in bytes.
-    pub(super) fn length(&self) -> usize {
-        let calls: usize = self.calls.iter().map(|call| call.json.as_str().len()).sum();
-        self.text.as_str().len() + self.thinking.as_str().len() + calls
-    }
-
-    pub(super) fn ended(&mut self, ended: Completeness) {
-        self.ended = self.ended.max(ended);
-    }
-
-    /// The text that counts, which is the arguments of the tool where there are any; and the reasoning.
-    pub(super) fn into_text(mut self) -> (String, String) {
-        let counts = self.counts.map(|at| self.calls.swap_remove(at).json);
-        (counts.unwrap_or(self.text).into_string(), self.thinking.into_string())
     }
 }
 
@@ -321,22 +207,28 @@ pub(super) fn schema_in_words(schema: &Value) -> String {
     )
 }
 
-/// The system messages as one text, with the schema in words when `unsupported` says so.
-fn system_text(context: &RequestContext<'_>) -> Option<String> {
+/// The system messages as one text, with the schema in words when `unsupported` says so, and with the tool that the answer
+/// is given by.
+fn system_text(context: &RequestContext<'_>, by_tool: Option<&AnswerTool>) -> Option<String> {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(context.request.messages.iter().filter(|m| m.role == Role::System).map(|m| m.text.clone()));
     if let (SchemaMode::Prompt, Some(schema)) = (context.unsupported.schema, &context.request.schema) {
         parts.push(schema_in_words(schema));
     }
+    parts.extend(by_tool.map(|tool| answer_by_tool(tool, context.request)));
     (!parts.is_empty()).then(|| parts.join("\n\n"))
 }
 
 /// The conversation as a model gets it: the system's text, where the server takes one, and the turns. Where it takes
-/// none, the text comes first in what the person says first.
-pub(super) fn conversation<'a>(context: &RequestContext<'a>) -> (Option<String>, Vec<Cow<'a, Message>>) {
+/// none, the text comes first in what the person says first. `by_tool` is the tool that the answer has to be given by, where
+/// the model is not held to it.
+pub(super) fn conversation<'a>(
+    context: &RequestContext<'a>,
+    by_tool: Option<&AnswerTool>,
+) -> (Option<String>, Vec<Cow<'a, Message>>) {
     let turns = context.request.messages.iter().filter(|m| m.role != Role::System);
     let mut turns: Vec<Cow<'a, Message>> = turns.map(Cow::Borrowed).collect();
-    let system = system_text(context);
+    let system = system_text(context, by_tool);
     let Some(text) = system.as_ref().filter(|_| context.unsupported.system) else { return (system, turns) };
     match turns.first_mut().filter(|first| first.role == Role::User) {
         Some(first) => {

@@ -15,18 +15,18 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::{Delta, DeltaSink, Finish, LONGEST_WAIT, ModelRequest};
+use crate::core::model::{Delta, DeltaSink, LONGEST_WAIT, ModelRequest};
 use crate::core::secret::{RedactedStream, Redactor, Secret};
 use crate::core::step::Timespan;
-use crate::core::text::{Untrusted, visible};
-use crate::core::usage::{Usage, estimate_tokens, tokens_of};
+use crate::core::text::Untrusted;
 
-use super::dialect::{
-    Cause, Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, is_another_model, unwrap_answer,
-};
+use super::dialect::{Cause, Dialect, ProviderError, RequestContext};
 use super::frames::Frames;
 use super::http::{self, Clients};
 use super::limits::Ticket;
+use super::offers::answer_calls;
+use super::outcome::{Answered, Failed};
+use super::partial_answer::{Completeness, PartialAnswer};
 use super::provider::{Lookup, Provider};
 use super::refusal::{self, Asked};
 use super::stray;
@@ -43,6 +43,9 @@ const AFTER_THE_END: Duration = Duration::from_secs(2);
 /// The longest answer, in bytes: about a million tokens. It is kept and passed on several times over.
 const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 
+/// More calls in one turn than any model has reason to ask for.
+const MOST_CALLS: usize = 256;
+
 /// The longest body of a refusal that is read, in bytes, and how long that may take.
 const LONGEST_REFUSAL: (usize, Duration) = (64 * 1024, Duration::from_secs(5));
 
@@ -55,10 +58,6 @@ const PIECE: usize = 64 * 1024;
 /// Tokens that an answer without a limit is taken to have, for limits and budgets.
 pub(super) const USUAL_ANSWER: u64 = 1_000;
 
-/// Variables that name a proxy, in the order in which they count.
-const HTTPS_PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-const HTTP_PROXIES: [&str; 3] = ["http_proxy", "ALL_PROXY", "all_proxy"];
-
 /// What is the same for every request.
 #[derive(Clone)]
 pub(super) struct Shared {
@@ -67,45 +66,8 @@ pub(super) struct Shared {
     pub(super) wall: WallClock,
 }
 
-/// An answer, from whichever provider.
-pub(super) struct Answered {
-    pub(super) text: String,
-    pub(super) thinking: String,
-    /// The model, as the server calls it, where it is another one than was asked for.
-    pub(super) by: Option<String>,
-    pub(super) usage: Usage,
-    pub(super) finish: Finish,
-    pub(super) first_token_ms: u64,
-    pub(super) notes: Vec<String>,
-}
-
-/// A request that failed.
-pub(super) struct Failed {
-    pub(super) failure: Failure,
-    pub(super) partial: String,
-    pub(super) thinking: String,
-    /// As on [`Answered::by`].
-    pub(super) by: Option<String>,
-    pub(super) usage: Usage,
-    pub(super) notes: Vec<String>,
-    /// Another model would not help: it was cancelled, or the machine slept.
-    pub(super) last: bool,
-}
-
-impl Failed {
-    pub(super) fn new(failure: Failure) -> Self {
-        let (partial, thinking) = (String::new(), String::new());
-        Self { failure, partial, thinking, by: None, usage: Usage::default(), notes: Vec::new(), last: false }
-    }
-
-    pub(super) fn cancelled(model: &str) -> Self {
-        let failure = Failure::new(FailureClass::Network, format!("{model} was stopped as asked."));
-        Self { last: true, ..Self::new(failure) }
-    }
-}
-
 /// How one request went wrong.
-enum AttemptError {
+pub(super) enum AttemptError {
     /// A wait ended; where it was for the server, with what it did not do within which time.
     Stopped(Stop, Option<(&'static str, Timespan)>),
     Provider(ProviderError),
@@ -129,6 +91,8 @@ pub(super) struct Exchange<'a> {
     pub(super) provider: &'a Provider,
     pub(super) dialect: &'a dyn Dialect,
     pub(super) model: &'a str,
+    /// The same as `PROVIDER/MODEL`.
+    pub(super) target: &'a str,
     pub(super) request: &'a ModelRequest,
     pub(super) deltas: &'a DeltaSink,
     pub(super) cancel: &'a CancellationToken,
@@ -240,7 +204,7 @@ impl Exchange<'_> {
     /// Waits for the provider's limits.
     async fn book(&self, watch: &mut Watch) -> Result<Ticket, AttemptError> {
         let limit = self.request.max_tokens.map_or(USUAL_ANSWER, u64::from);
-        let tokens = prompt_tokens(self.request).saturating_add(limit);
+        let tokens = self.request.prompt_tokens().saturating_add(limit);
         loop {
             let at = match self.provider.limits.book(tokens) {
                 Ok(ticket) => return Ok(ticket),
@@ -266,6 +230,7 @@ impl Exchange<'_> {
     ) -> Result<u64, AttemptError> {
         let first = self.provider.settings.first_token();
         let context = self.context(unsupported);
+        answer.answer_calls = answer_calls(self.request, unsupported);
         let url = self.provider.url(self.dialect.path())?;
         let headers = self.provider.headers(self.dialect, key)?;
         let (client, connections) = self.shared.clients.client(&url)?;
@@ -280,13 +245,15 @@ impl Exchange<'_> {
             return Err(self.refused(watch, response, &self.provider.redactor(key)).await);
         }
         let first_token = self.read(watch, answer, response, started).await?;
+        check_calls(answer)?;
         self.dialect.check(&context, answer);
         Ok(u64::try_from((first_token - started).as_millis()).unwrap_or(u64::MAX))
     }
 
     fn context(&self, unsupported: UnsupportedFeatures) -> RequestContext<'_> {
         let (settings, official) = (&self.provider.settings, self.provider.official());
-        RequestContext { model: self.model, request: self.request, unsupported, settings, official }
+        let (model, target, request) = (self.model, self.target, self.request);
+        RequestContext { model, target, request, unsupported, settings, official }
     }
 
     async fn refused(&self, watch: &mut Watch, mut response: Response, redactor: &Redactor) -> AttemptError {
@@ -322,8 +289,8 @@ impl Exchange<'_> {
 
     /// What was asked, as far as a refusal may be about it.
     fn asked(&self) -> Asked<'_> {
-        let images = self.request.messages.iter().any(|message| !message.images.is_empty());
-        Asked { model: self.model, images }
+        let images = self.request.messages.iter().any(|message| message.image_count() > 0);
+        Asked { model: self.model, images, tools: !self.request.tools.is_empty() }
     }
 
     /// Reads the stream to its end. Gives the time of the first token.
@@ -381,6 +348,10 @@ impl Exchange<'_> {
             if over || shown_at + BETWEEN <= Instant::now() || answer.unshown() >= PIECE {
                 self.show(answer);
                 shown_at = Instant::now();
+            }
+            if answer.call_count() > MOST_CALLS {
+                let text = format!("asks for more than {MOST_CALLS} calls of tools in one turn");
+                return Err(ProviderError::new(FailureClass::Server, text).into());
             }
             if answer.length() > LONGEST_ANSWER {
                 return Err(ProviderError::new(FailureClass::TooLong, "sends an answer without end").into());
@@ -443,9 +414,11 @@ impl Exchange<'_> {
         if answer.unshown() > 0 {
             let new = answer.show();
             self.pass_on(answer.redacting.push(&new));
-        } else if answer.alive && answer.is_silent() && !answer.thinks {
-            answer.thinks = true;
-            (self.deltas)(Delta::Progress("The model is thinking.".into()));
+        } else if answer.alive && answer.is_silent() && !answer.announced {
+            answer.announced = true;
+            let calls = answer.call_count() > 0;
+            let line = if calls { "The model is calling a tool." } else { "The model is thinking." };
+            (self.deltas)(Delta::Progress(line.into()));
         }
     }
 
@@ -454,110 +427,23 @@ impl Exchange<'_> {
             (self.deltas)(Delta::Text(text.into()));
         }
     }
-
-    fn usage(&self, answer: &PartialAnswer) -> Usage {
-        let (input_tokens, output_tokens) = (answer.input_tokens, answer.output_tokens);
-        // What the server says that it takes is what it takes.
-        let priced = self.provider.settings.price_of(self.model);
-        let priced = priced.map(|price| price.usd_with_cached(input_tokens, answer.cached_tokens, output_tokens));
-        let usd = answer.cost.or(priced).unwrap_or_default();
-        Usage { input_tokens, output_tokens, usd, estimated: false }
-    }
-
-    /// What an answer that did not come to its end took: what the server has not reported is estimated, because it is
-    /// paid all the same.
-    fn usage_so_far(&self, answer: &mut PartialAnswer) -> Usage {
-        if !answer.alive || answer.ended >= Completeness::Stated {
-            return self.usage(answer);
-        }
-        let reported = (answer.input_tokens, answer.output_tokens);
-        if answer.input_tokens == 0 {
-            answer.input_tokens = prompt_tokens(self.request);
-        }
-        answer.output_tokens = answer.output_tokens.max(tokens_of(answer.length()));
-        Usage { estimated: reported != (answer.input_tokens, answer.output_tokens), ..self.usage(answer) }
-    }
-
-    fn answered(&self, mut answer: PartialAnswer, first_token_ms: u64, key: Option<&Secret>) -> Answered {
-        let (usage, finish, mut notes) = (self.usage(&answer), answer.finish, std::mem::take(&mut answer.notes));
-        let redactor = self.provider.redactor(key);
-        let by = self.another_model(&answer, &redactor);
-        if let Some(other) = &by {
-            let asked = self.model;
-            notes.push(format!("{} was asked for {asked}, and says that {other} answered.", self.provider.name));
-        }
-        let (mut text, thinking) = answer.into_text();
-        if let Some(schema) = &self.request.schema {
-            text = unwrap_answer(schema, text);
-        }
-        if text.trim().is_empty() && finish == Finish::Stop {
-            notes.push("The model answered nothing.".to_owned());
-        }
-        let [text, thinking] = [text, thinking].map(|text| redactor.redact(&text));
-        let notes = notes.iter().map(|note| redactor.redact(note)).collect();
-        Answered { text, thinking, by, usage, finish, first_token_ms, notes }
-    }
-
-    /// The model that answers, where the server calls it by the name of another one.
-    fn another_model(&self, answer: &PartialAnswer, redactor: &Redactor) -> Option<String> {
-        is_another_model(self.model, &answer.model).then(|| redactor.redact(&visible(&answer.model, false)))
-    }
-
-    /// An address that was not reached, with the proxy that it was asked through, if there is one.
-    fn through_proxy(&self, error: ProviderError) -> ProviderError {
-        let url = self.provider.url("");
-        let is_tls = url.as_ref().is_ok_and(|url| url.scheme() == "https");
-        if error.cause != Some(Cause::Unreachable) || url.is_ok_and(|url| !is_tls && http::is_local(&url)) {
-            return error;
-        }
-        let set = |name: &&'static str| (self.shared.lookup)(name).is_some_and(|value| !value.is_empty());
-        let names: &[&'static str] = if is_tls { &HTTPS_PROXIES } else { &HTTP_PROXIES };
-        match names.iter().find(|name| set(name)) {
-            Some(name) => error.because(Cause::Proxy(name)),
-            None => error,
-        }
-    }
-
-    fn failed(&self, error: AttemptError, mut answer: PartialAnswer, key: Option<&Secret>) -> Failed {
-        let mut retry_after = None;
-        let error = match error {
-            AttemptError::Stopped(Stop::Cancelled, _) => None,
-            AttemptError::Stopped(Stop::Slept, _) => {
-                retry_after = Some(0);
-                Some((ProviderError::new(FailureClass::Network, "was left: the machine slept meanwhile"), true))
-            }
-            AttemptError::Stopped(Stop::Late, late) => {
-                let (what, within) = late.unwrap_or((NO_FIRST, self.provider.settings.first_token()));
-                Some((ProviderError::new(FailureClass::Timeout, format!("{what} ({within})")), false))
-            }
-            AttemptError::Provider(error) => Some((error, false)),
-            AttemptError::Refused { error, retry_after: wait, .. } => {
-                retry_after = wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-                Some((error, false))
-            }
-        };
-        let usage = self.usage_so_far(&mut answer);
-        let notes = std::mem::take(&mut answer.notes);
-        let redactor = self.provider.redactor(key);
-        let by = self.another_model(&answer, &redactor);
-        let (partial, thinking) = answer.into_text();
-        let [partial, thinking] = [partial, thinking].map(|text| redactor.redact_cut(&text));
-        let Some((error, last)) = error else {
-            return Failed { partial, thinking, by, usage, notes, ..Failed::cancelled(&self.provider.name) };
-        };
-        let error = self.through_proxy(error);
-        let mut failure = self.provider.failure(&error, self.model, key);
-        failure.retry_after_ms = retry_after;
-        if self.provider.is_stopped_by(&error, key) {
-            self.provider.stop(&failure);
-        }
-        Failed { failure, partial, thinking, by, usage, notes, last }
-    }
 }
 
-const NO_FIRST: &str = "did not begin to answer within the first_token_timeout";
+pub(super) const NO_FIRST: &str = "did not begin to answer within the first_token_timeout";
 const STILL_LOADING: &str = "was still loading the model after the first_token_timeout";
 const NOT_NEXT: &str = "stopped in the middle of its answer for longer than the idle_timeout";
+
+/// Refuses a turn that cannot be gone on from: a call that was cut, or one that never came.
+fn check_calls(answer: &PartialAnswer) -> Result<(), ProviderError> {
+    if let Some(name) = answer.cut_call() {
+        let text = format!("reached the limit of tokens in the middle of a call of `{name}`");
+        return Err(ProviderError::new(FailureClass::TooLong, text).because(Cause::CutCall));
+    }
+    if answer.lacks_call() {
+        return Err(ProviderError::new(FailureClass::Server, "says that the model calls a tool, and sent no call"));
+    }
+    Ok(())
+}
 
 /// Refuses what cannot be an answer, by its head.
 fn check_head(response: &Response) -> Result<(), ProviderError> {
@@ -587,9 +473,4 @@ fn plain_words(stray: &str, asked: Asked<'_>) -> Option<ProviderError> {
     }
     let error = refusal::in_answer(&said.into(), asked);
     (!said.is_empty()).then(|| ProviderError { text: format!("sent no answer, but: {}", error.text), ..error })
-}
-
-/// About how many tokens a request's messages are.
-pub(super) fn prompt_tokens(request: &ModelRequest) -> u64 {
-    request.messages.iter().map(|message| estimate_tokens(&message.text)).sum()
 }

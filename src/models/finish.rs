@@ -8,24 +8,12 @@ use crate::core::model::Finish;
 
 use super::dialect::ProviderError;
 
-/// The model had said all, or called a tool.
-const WHOLE: [&str; 15] = [
-    "stop",
-    "end_turn",
-    "stop_sequence",
-    "eos",
-    "eos_token",
-    "end",
-    "complete",
-    "completed",
-    "done",
-    "success",
-    "tool_calls",
-    "tool_call",
-    "tool_use",
-    "function_call",
-    "function_calls",
-];
+/// The model had said all.
+const WHOLE: [&str; 10] =
+    ["stop", "end_turn", "stop_sequence", "eos", "eos_token", "end", "complete", "completed", "done", "success"];
+
+/// The model waits for what tools return, or gave its answer as a call of one.
+const CALLS: [&str; 6] = ["tool_calls", "tool_call", "tool_use", "tool", "function_call", "function_calls"];
 
 /// A limit cut the answer.
 const CUT: [&str; 9] = [
@@ -70,6 +58,9 @@ pub(super) fn finish(reason: &str) -> Result<Finish, ProviderError> {
     if WHOLE.contains(&word) {
         return Ok(Finish::Stop);
     }
+    if CALLS.contains(&word) {
+        return Ok(Finish::Calls);
+    }
     if CUT.contains(&word) {
         return Ok(Finish::Length);
     }
@@ -94,7 +85,8 @@ mod tests {
     #[test]
     fn every_servers_word_for_an_end_has_its_meaning() {
         for (meaning, reasons) in [
-            (Finish::Stop, ["stop", "STOP", "end_turn", "tool_calls", "FINISH_REASON_STOP"].as_slice()),
+            (Finish::Stop, ["stop", "STOP", "end_turn", "end", "FINISH_REASON_STOP"].as_slice()),
+            (Finish::Calls, &["tool_calls", "tool_use", "function_call", "TOOL_CALLS", "tool-calls"]),
             (Finish::Length, &["length", "max_tokens", "MAX_TOKENS", "model_length", "FINISH_REASON_MAX_TOKENS"]),
             (Finish::Refused, &["content_filter", "SAFETY", "PROHIBITED_CONTENT", "content-filter", "refusal"]),
         ] {

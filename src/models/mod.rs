@@ -16,14 +16,21 @@ mod halves;
 mod http;
 mod inspect;
 mod key;
+mod lenient;
 mod limits;
+mod offers;
 mod ollama;
 mod ollama_host;
+mod opaque;
 mod openai;
+mod outcome;
+mod partial_answer;
 mod provider;
 mod refusal;
 mod roster;
 mod stray;
+mod tool_calls;
+mod tools_refused;
 mod unsupported;
 mod wait;
 mod watch;
@@ -48,7 +55,8 @@ pub use watch::WallClock;
 
 use crate::core::settings::{ProviderKind, Settings};
 use dialect::Dialect;
-use exchange::{Answered, Exchange, Failed, Shared, USUAL_ANSWER};
+use exchange::{Exchange, Shared, USUAL_ANSWER};
+use outcome::{Answered, Failed};
 use roster::{Roster, Target};
 
 /// What the module needs from outside, so that tests decide it.
@@ -218,10 +226,11 @@ impl Inner {
                 Ok(answered) => {
                     usage += answered.usage;
                     notes.extend(answered.notes);
+                    discarded.extend(answered.discarded);
                     return Ok(Completion {
                         text: Untrusted::from(answered.text),
-                        calls: Vec::new(),
-                        opaque: None,
+                        calls: answered.calls,
+                        opaque: answered.opaque,
                         thinking: Untrusted::from(answered.thinking),
                         model: target.to_string(),
                         answered_by: answered.by,
@@ -283,6 +292,7 @@ impl Inner {
         }
         let request = &*target.asked(request);
         let (shared, provider, model) = (&self.shared, &*target.provider, target.model.as_str());
-        Exchange { shared, provider, dialect, model, request, deltas, cancel }.run().await
+        let target = &*target.to_string();
+        Exchange { shared, provider, dialect, model, target, request, deltas, cancel }.run().await
     }
 }

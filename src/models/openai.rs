@@ -7,13 +7,15 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::core::model::{Finish, Image, Message, Role};
+use crate::core::model::{Finish, Image, Message, Role, ToolResult};
 
-use super::dialect::{
-    Completeness, Dialect, PartialAnswer, ProviderError, RequestContext, conversation, extend, object_schema, thinking,
-};
+use super::dialect::{Dialect, ProviderError, RequestContext, conversation, extend, object_schema, thinking};
 use super::finish::finish;
 use super::halves::mark_halves;
+use super::lenient::{Function, LenientText, ToolCall, lenient_text, push_calls, push_function_call};
+use super::offers::{AnswerTool, CallIds, arguments, function, parameters, result_text};
+use super::opaque;
+use super::partial_answer::{Completeness, PartialAnswer};
 use super::refusal::{self, Asked};
 use super::stray::is_meaningful;
 use super::unsupported::SchemaMode;
@@ -31,9 +33,13 @@ impl Dialect for OpenAi {
 
     fn body(&self, context: &RequestContext<'_>) -> Value {
         let request = context.request;
-        let (system, turns) = conversation(context);
+        // Beside tools a schema for the text would keep the model from calling them.
+        let answer = AnswerTool::of(request, context.unsupported).filter(|_| !request.tools.is_empty());
+        let (system, turns) = conversation(context, answer.as_ref());
         let system = system.map(|text| json!({"role": "system", "content": text}));
-        let messages: Vec<Value> = system.into_iter().chain(turns.iter().map(|turn| message(turn))).collect();
+        let mut ids = CallIds::default();
+        let turns = turns.iter().flat_map(|turn| messages(turn, context, &mut ids));
+        let messages: Vec<Value> = system.into_iter().chain(turns).collect();
         let mut body = json!({"model": context.model, "messages": messages, "stream": true});
         if !context.unsupported.stream_options {
             body["stream_options"] = json!({"include_usage": true});
@@ -62,13 +68,28 @@ impl Dialect for OpenAi {
             let renamed = context.official != context.unsupported.max_tokens;
             body[if renamed { "max_completion_tokens" } else { "max_tokens" }] = json!(limit);
         }
-        if let Some(schema) = context.native_schema() {
-            let strict = context.unsupported.schema == SchemaMode::Native && self.is_strict(schema);
+        let strict = |schema: &Value| context.unsupported.schema == SchemaMode::Native && self.is_strict(schema);
+        let mut tools: Vec<Value> = request
+            .tools
+            .iter()
+            .map(|tool| function(&tool.name, &tool.description, &parameters(&tool.input)))
+            .collect();
+        if let (Some(answer), Some(schema)) = (&answer, &request.schema) {
+            let mut tool = function(answer.name, answer.description, &answer.schema);
+            if strict(schema) {
+                tool["function"]["strict"] = json!(true);
+            }
+            tools.push(tool);
+        } else if let Some(schema) = context.native_schema() {
+            let strict = strict(schema);
             let schema = object_schema(schema);
             body["response_format"] = json!({
                 "type": "json_schema",
                 "json_schema": {"name": "answer", "strict": strict, "schema": schema},
             });
+        }
+        if !tools.is_empty() {
+            body["tools"] = Value::Array(tools);
         }
         extend(&mut body, context);
         body
@@ -76,6 +97,18 @@ impl Dialect for OpenAi {
 
     fn is_strict(&self, schema: &Value) -> bool {
         is_strict(&object_schema(schema))
+    }
+
+    fn check(&self, context: &RequestContext<'_>, answer: &mut PartialAnswer) {
+        let (sent, read) = (context.request.prompt_tokens(), answer.input_tokens);
+        // Some local servers take tools, and have a template that does not show them to the model.
+        let offered = !context.request.tools.is_empty() && answer.call_count() == 0;
+        if offered && read > 0 && read * 2 < sent {
+            answer.notes.push(format!(
+                "The model may not have seen its tools: the server read {read} of about {sent} tokens. Its template may have \
+                 none; take a model that calls tools, or another template."
+            ));
+        }
     }
 
     fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
@@ -130,17 +163,61 @@ fn count(usage: &Map<String, Value>, answer: &mut PartialAnswer) {
     answer.cost = cost.or(answer.cost);
 }
 
-fn message(message: &Message) -> Value {
-    let role = if message.role == Role::Assistant { "assistant" } else { "user" };
-    if message.images.is_empty() {
-        return json!({"role": role, "content": message.text});
+/// A message of ours, as one or several of the protocol.
+fn messages(message: &Message, context: &RequestContext<'_>, ids: &mut CallIds) -> Vec<Value> {
+    match message.role {
+        Role::Tool => results(&message.results, ids),
+        Role::Assistant if !message.calls.is_empty() => vec![calls(message, context, ids)],
+        Role::Assistant => vec![said("assistant", &message.text, message.images.iter())],
+        Role::System | Role::User => vec![said("user", &message.text, message.images.iter())],
+    }
+}
+
+fn said<'a>(role: &str, text: &str, images: impl Iterator<Item = &'a Image>) -> Value {
+    let mut images = images.peekable();
+    if images.peek().is_none() {
+        return json!({"role": role, "content": text});
     }
     let image = |image: &Image| {
         let url = format!("data:{};base64,{}", image.media_type, image.base64);
         json!({"type": "image_url", "image_url": {"url": url}})
     };
-    let text = std::iter::once(json!({"type": "text", "text": message.text}));
-    json!({"role": role, "content": text.chain(message.images.iter().map(image)).collect::<Vec<_>>()})
+    let text = std::iter::once(json!({"type": "text", "text": text}));
+    json!({"role": role, "content": text.chain(images.map(image)).collect::<Vec<_>>()})
+}
+
+/// A turn that called tools, with what its server has to be sent back.
+fn calls(message: &Message, context: &RequestContext<'_>, ids: &mut CallIds) -> Value {
+    let kept = opaque::kept(message, context);
+    let with_calls = kept.and_then(|kept| kept.get("calls")?.as_array());
+    let ids = ids.of_calls(&message.calls);
+    let call = |(nth, (call, id)): (usize, (&_, &String))| {
+        let arguments = arguments(call).to_string();
+        let function = json!({"name": call.name, "arguments": arguments});
+        let mut value = json!({"id": id, "type": "function", "function": function});
+        for (field, extra) in with_calls.and_then(|with| with.get(nth)?.as_object()).into_iter().flatten() {
+            value[field] = extra.clone();
+        }
+        value
+    };
+    let calls: Vec<Value> = message.calls.iter().zip(&ids).enumerate().map(call).collect();
+    // What only calls has no text: an empty one is refused here and there.
+    let content = (!message.text.trim().is_empty()).then_some(&message.text);
+    let mut value = json!({"role": "assistant", "content": content, "tool_calls": calls});
+    for (field, thoughts) in kept.into_iter().flatten().filter(|(field, _)| *field != "calls") {
+        value[field] = thoughts.clone();
+    }
+    value
+}
+
+/// What tools returned. Only a person's message may have pictures, so those come in one after it.
+fn results(results: &[ToolResult], ids: &CallIds) -> Vec<Value> {
+    let result = |(nth, result): (usize, &ToolResult)| json!({"role": "tool", "tool_call_id": ids.of_result(nth, result), "content": result_text(result)});
+    let mut messages: Vec<Value> = results.iter().enumerate().map(result).collect();
+    for result in results.iter().filter(|result| !result.images.is_empty()) {
+        messages.push(said("user", &format!("What `{}` returned, as pictures:", result.name), result.images.iter()));
+    }
+    messages
 }
 
 /// Whether the service's strict mode takes a schema: every object closed, with all its properties required.
@@ -167,7 +244,7 @@ fn is_strict(schema: &Value) -> bool {
 struct Chunk<'a> {
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
-    #[serde(borrow, default, deserialize_with = "lenient")]
+    #[serde(borrow, default, deserialize_with = "lenient_text")]
     model: Option<Cow<'a, str>>,
     #[serde(default)]
     usage: Option<Value>,
@@ -212,103 +289,21 @@ impl Delta<'_> {
         let details: String =
             self.reasoning_details.iter().flatten().filter_map(|part| part["text"].as_str()).collect();
         let thinking = [&*self.reasoning_content.text, &self.reasoning.text, &details];
-        answer.push_thinking(thinking.into_iter().find(|text| !text.is_empty()).unwrap_or_default());
+        let field = if self.reasoning_content.text.is_empty() { "reasoning" } else { "reasoning_content" };
+        answer.push_thinking_in(field, thinking.into_iter().find(|text| !text.is_empty()).unwrap_or_default());
         answer.push_thinking(&self.content.thinking);
+        for piece in self.reasoning_details.iter().flatten() {
+            answer.push_detail(piece);
+        }
         answer.push(&self.content.text);
         if !self.refusal.text.is_empty() {
             answer.push(&self.refusal.text);
             answer.finish = Finish::Refused;
         }
-        for call in self.tool_calls.unwrap_or_default() {
-            let arguments = call.function.unwrap_or_default().arguments.text;
-            answer.push_arguments(call.index, &call.id.unwrap_or_default(), &arguments);
-        }
+        push_calls(self.tool_calls.unwrap_or_default(), answer);
         if let Some(call) = self.function_call {
-            answer.push_arguments(None, "", &call.arguments.text);
+            push_function_call(&call, answer);
         }
-    }
-}
-
-#[derive(Deserialize)]
-struct ToolCall<'a> {
-    #[serde(default)]
-    index: Option<u64>,
-    #[serde(borrow, default)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    function: Option<Function<'a>>,
-}
-
-#[derive(Default, Deserialize)]
-struct Function<'a> {
-    #[serde(borrow, default)]
-    arguments: LenientText<'a>,
-}
-
-/// Text, or nothing where it is something else.
-fn lenient<'de: 'a, 'a, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
-    let text = LenientText::deserialize(deserializer)?.text;
-    Ok((!text.is_empty()).then_some(text))
-}
-
-/// Text that may be absent, null, or a list of parts of which those with a `text` count; those with `thinking` are
-/// reasoning.
-#[derive(Default)]
-struct LenientText<'a> {
-    text: Cow<'a, str>,
-    thinking: String,
-}
-
-impl<'a> LenientText<'a> {
-    fn of(text: Cow<'a, str>) -> Self {
-        Self { text, thinking: String::new() }
-    }
-}
-
-/// The text of a part of a message, which may be made of parts again.
-fn text_within(part: &Value) -> String {
-    match part {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().map(text_within).collect(),
-        Value::Object(fields) => fields.get("text").map(text_within).unwrap_or_default(),
-        _ => String::new(),
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> serde::de::Visitor<'de> for Any {
-            type Value = LenientText<'de>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("text")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(LenientText::of(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(LenientText::of(Cow::Owned(text.to_owned())))
-            }
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(LenientText::default())
-            }
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut parts: A) -> Result<Self::Value, A::Error> {
-                let (mut text, mut thinking) = (String::new(), String::new());
-                while let Some(part) = parts.next_element::<Value>()? {
-                    match part.get("thinking") {
-                        Some(thought) => thinking.push_str(&text_within(thought)),
-                        None => text.push_str(part.get("text").and_then(Value::as_str).unwrap_or_default()),
-                    }
-                }
-                Ok(LenientText { text: Cow::Owned(text), thinking })
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                // A tool's arguments as an object instead of as text.
-                let value = Value::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                Ok(LenientText::of(Cow::Owned(value.to_string())))
-            }
-        }
-        deserializer.deserialize_any(Any)
     }
 }
 

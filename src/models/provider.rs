@@ -360,8 +360,16 @@ impl Provider {
             }
             (FailureClass::Refused, _) => "Change the prompt, or take another model.".to_owned(),
             (FailureClass::BadRequest, Some(Cause::Pictures)) => {
-                "Take a model that sees pictures, or leave `attach` out.".to_owned()
+                "Take a model that sees pictures, or leave out what brings them: `attach`, or the tool that returns them."
+                    .to_owned()
             }
+            (FailureClass::BadRequest, Some(Cause::Tools)) => {
+                format!("Take a model that calls tools instead of `{model}`, or leave `tools` out of the step.")
+            }
+            (FailureClass::BadRequest, Some(Cause::ToolSchema)) => {
+                "Leave that tool out of `tools`, or take another model.".to_owned()
+            }
+            (FailureClass::TooLong, Some(Cause::CutCall)) => "Raise max_tokens of the step.".to_owned(),
             (FailureClass::BadRequest, Some(Cause::NotFound | Cause::WebPage)) if self.misplaced().is_some() => {
                 self.misplaced().unwrap_or_default()
             }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::core::failure::FailureClass;
 
 use super::dialect::{Cause, ProviderError};
+use super::tools_refused::{is_about_a_tools_schema, refuses_tools};
 
 /// What the refused request was, as far as the words of a refusal may be about it.
 #[derive(Clone, Copy, Default)]
@@ -20,6 +21,8 @@ pub(super) struct Asked<'a> {
     pub(super) model: &'a str,
     /// Whether pictures went with it.
     pub(super) images: bool,
+    /// Whether tools were offered.
+    pub(super) tools: bool,
 }
 
 /// What an answer with a status other than 200 means. `body` is what came with it.
@@ -123,6 +126,10 @@ pub(super) fn meaning(status: Option<u16>, said: &str, asked: Asked<'_>) -> (Fai
         Some(429) => (FailureClass::RateLimit, None),
         None if has(&["rate_limit", "rate limit", "too many requests", "resource_exhausted"]) => {
             (FailureClass::RateLimit, None)
+        }
+        _ if malformed && asked.tools && refuses_tools(said) => (FailureClass::BadRequest, Some(Cause::Tools)),
+        _ if malformed && asked.tools && is_about_a_tools_schema(said) => {
+            (FailureClass::BadRequest, Some(Cause::ToolSchema))
         }
         _ if malformed && asked.images && is_about_pictures(said) => (FailureClass::BadRequest, Some(Cause::Pictures)),
         Some(404 | 405) if !has(&SCHEMA) => (FailureClass::BadRequest, Some(Cause::NotFound)),
@@ -482,7 +489,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_says_what_it_stops() {
-        let asked = Asked { model: "gpt-5", images: true };
+        let asked = Asked { model: "gpt-5", images: true, tools: false };
         let seen = |status, said: &str| {
             let body = serde_json::json!({"error": {"message": said}}).to_string();
             class(status, &body, asked)

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use super::dialect::{Cause, Completeness, Dialect, PartialAnswer, ProviderError};
+use super::dialect::{Cause, Dialect, ProviderError};
+use super::partial_answer::{Completeness, PartialAnswer};
 use super::refusal::{self, Asked};
 
 /// Takes one frame, as the dialect reads it.

@@ -9,6 +9,7 @@ use crate::core::failure::FailureClass;
 use crate::core::model::{ModelRequest, Role};
 
 use super::dialect::{Cause, ProviderError};
+use super::offers::AnswerTool;
 use super::refusal::{self, contains, names};
 
 /// Optional parts of a request that a server may refuse; a refused one is left out from then on.
@@ -35,6 +36,8 @@ pub(super) struct UnsupportedFeatures {
     pub(super) thinking: bool,
     /// `max_tokens` in the name that was tried first, or at its default height.
     pub(super) max_tokens: bool,
+    /// What it would be sent back of earlier turns, such as their thoughts.
+    pub(super) opaque: bool,
     /// Which schemas `schema` is true of.
     pub(super) scope: Scope,
     /// What the server wrote did not fit the schema that it was held to, and it was asked once more.
@@ -91,9 +94,23 @@ impl UnsupportedFeatures {
             return Some("");
         }
         if !matches!(lesson.error.class, FailureClass::BadRequest | FailureClass::Server)
-            || matches!(lesson.error.cause, Some(Cause::NotFound | Cause::Pictures))
+            || matches!(lesson.error.cause, Some(Cause::NotFound | Cause::Pictures | Cause::Tools))
         {
             return None;
+        }
+        if lesson.error.cause == Some(Cause::ToolSchema) {
+            // That of a tool of ours may be asked for in another way.
+            let ours = AnswerTool::of(request, *self).filter(|tool| names(&said, tool.name));
+            return ours.and_then(|_| self.learn_schema(&said, lesson));
+        }
+        // The model wrote a call that the server could not read.
+        if !request.tools.is_empty() && !self.redrawn && is_bad_draw(&said) {
+            self.redrawn = true;
+            return Some("");
+        }
+        if !self.opaque && request.messages.iter().any(|m| m.opaque.is_some()) && refuses_opaque(&said) {
+            self.opaque = true;
+            return Some("");
         }
         if !self.system && request.messages.iter().any(|m| m.role == Role::System) && refuses_system(&said) {
             self.system = true;
@@ -203,6 +220,7 @@ impl UnsupportedFeatures {
             effort: most.effort || least.effort,
             thinking: most.thinking || least.thinking,
             max_tokens: most.max_tokens || least.max_tokens,
+            opaque: most.opaque || least.opaque,
             redrawn: most.redrawn || least.redrawn,
         }
     }
@@ -234,6 +252,15 @@ fn refuses_system(said: &str) -> bool {
     role && contains(said, &about) && contains(said, &refused)
         || ["system", "developer"].iter().any(|name| said.contains(&format!("{name} not supported")))
         || contains(said, &["only user and assistant roles", "roles must alternate", "only user and model roles"])
+}
+
+/// Whether a refusal is about what a server was sent back of an earlier turn.
+fn refuses_opaque(said: &str) -> bool {
+    let fields =
+        ["reasoning_content", "reasoning_details", "extra_content", "provider_specific_fields", "thought_signature"];
+    // That it is missing, or must be there, is no reason to leave it out.
+    let missing = ["missing", "must be provided", "must be passed", "is required", "field required", "must contain"];
+    (contains(said, &fields) || names(said, "reasoning") || names(said, "thinking")) && !contains(said, &missing)
 }
 
 /// Whether the model was held to a schema, and broke it all the same.
@@ -317,7 +344,7 @@ mod tests {
     fn learned(status: u16, said: &str) -> Option<UnsupportedFeatures> {
         let (request, status) = (request(), StatusCode::from_u16(status).unwrap());
         let body = json!({"error": {"message": said}}).to_string();
-        let asked = refusal::Asked { model: "m", images: false };
+        let asked = refusal::Asked { model: "m", ..refusal::Asked::default() };
         let error = refusal::refusal(status, &HeaderMap::new(), &body, asked);
         let lesson = Lesson { status, error: &error, body: &body, request: &request, strict: true };
         let mut unsupported = UnsupportedFeatures::default();

@@ -122,7 +122,7 @@ fn what_was_decided_is_there(sandbox: &Sandbox, kept: &[Kept]) {
             (DecisionKind::Answer { value: given }, Event::CallAnswered { key, attempt, value, .. }) => {
                 same(key, *attempt) && **value == *given
             }
-            (DecisionKind::Approve, Event::CallApproved { key, .. })
+            (DecisionKind::Approve { .. }, Event::CallApproved { key, .. })
             | (DecisionKind::Again { model: None }, Event::CallRequested { key, .. }) => *key == decision.key,
             _ => false,
         });

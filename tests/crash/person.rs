@@ -120,7 +120,7 @@ async fn decide_otherwise(sandbox: &Sandbox) {
         Ok(run) => run,
         Err(_) => harness.start(&steps, json!({})),
     };
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     loop {
         for update in updates.next().await {
@@ -128,7 +128,7 @@ async fn decide_otherwise(sandbox: &Sandbox) {
                 Update::Event(recorded) => add_line(&sandbox.file("seen"), &serde_json::to_string(&recorded).unwrap()),
                 Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
                 Update::Stopped(StopReason::Over) => return,
-                Update::Stopped(_) | Update::Delta { .. } | Update::Locked(_) => {}
+                _ => {}
             }
         }
         let undone = harness.events(run).iter().any(|event| matches!(event, Event::DecisionUndone { .. }));
@@ -163,7 +163,7 @@ async fn stream_to_the_end(sandbox: &Sandbox, hangs: bool) {
 
 /// Brings a run to its end.
 async fn finish(sandbox: &Sandbox, harness: &Harness, run: RunId) -> Run {
-    let (mut state, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (mut state, mut updates) = harness.subscribe(run);
     // Before anybody drives it: what a person decides is recorded all the same.
     if state.title != TITLE {
         harness.engine.rename(run, TITLE).await.unwrap();
@@ -176,7 +176,7 @@ async fn finish(sandbox: &Sandbox, harness: &Harness, run: RunId) -> Run {
                 Update::Event(recorded) => add_line(&sandbox.file("seen"), &serde_json::to_string(&recorded).unwrap()),
                 Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
                 Update::Stopped(StopReason::Over) => return harness.engine.load(run).unwrap(),
-                Update::Stopped(_) | Update::Delta { .. } | Update::Locked(_) => {}
+                _ => {}
             }
         }
         state = harness.engine.load(run).unwrap();
@@ -214,7 +214,7 @@ fn decide(sandbox: &Sandbox, state: &Run, gate: &Gate) -> DecisionKind {
             }
             _ => DecisionKind::Accept,
         },
-        GateKind::Approval => DecisionKind::Approve,
+        GateKind::Approval => DecisionKind::APPROVE,
         GateKind::Input => DecisionKind::Answer { value: json!({ "name": "Ana" }) },
         // Only a look at the world tells whether it happened.
         GateKind::InDoubt if lines(&sandbox.file("effects")).contains(&format!("{} {key}", state.id)) => {

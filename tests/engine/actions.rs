@@ -127,7 +127,7 @@ async fn what_an_action_made_is_taken_back_and_restored() {
 async fn an_action_that_is_stopped_leaves_the_document_as_it_was() {
     let harness = Harness::new(|request| if is_action(request) { Act::Hang("half of") } else { shout(request) });
     let run = completed(&harness).await;
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.act(run, "result", Some(1), "detail").await.unwrap();
     harness.engine.drive(run).unwrap();
     let begun =
@@ -146,7 +146,7 @@ async fn an_action_that_is_stopped_leaves_the_document_as_it_was() {
 async fn an_action_that_is_taken_back_while_it_runs_is_stopped() {
     let harness = Harness::new(|request| if is_action(request) { Act::Hang("half of") } else { shout(request) });
     let run = completed(&harness).await;
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.act(run, "result", None, "detail").await.unwrap();
     harness.engine.drive(run).unwrap();
     let begun =
@@ -285,7 +285,7 @@ async fn what_comes_after_the_person_wrote_again_replaces_nothing() {
             },
         );
     let run = completed(&harness).await;
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.act(run, "result", None, "detail").await.unwrap();
     harness.engine.drive(run).unwrap();
     harness.engine.edit_document(run, "result", 1, "Sea", "mine").await.unwrap();
@@ -426,7 +426,7 @@ async fn an_action_that_is_asked_for_while_a_reply_is_under_way_replaces_nothing
     let actions = json!([{ "id": "loud", "name": "Louder", "prompt": "{{ document.body }}!" }]);
     let run = conversation(&harness, &actions);
     harness.drive(run).await;
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.message(run, "warmer").await.unwrap();
     harness.engine.drive(run).unwrap();
     let begun = |update: &Update| match update {

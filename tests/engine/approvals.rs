@@ -44,7 +44,7 @@ async fn an_approval_says_what_the_definition_says_and_exactly_what_runs() {
     let plain = approval(&other);
     assert_eq!((&plain.bytes, &plain.fingerprint), (&asked.bytes, &asked.fingerprint));
     assert_eq!((&plain.title, &plain.message), (&None, &None));
-    let done = harness.decide(run, "push", DecisionKind::Approve).await;
+    let done = harness.decide(run, "push", DecisionKind::APPROVE).await;
     assert_eq!(done.status, Status::Completed);
 }
 

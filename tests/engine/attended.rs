@@ -30,7 +30,7 @@ fn who_looks_at_a_run_that_waits_writes_nothing_and_decides_at_once() {
     let (harness, run) = left_waiting();
     let before = harness.engine.load(run).unwrap();
     runtime().block_on(async {
-        let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+        let (_, mut updates) = harness.subscribe(run);
         harness.engine.attend(run).unwrap();
         assert_eq!(until_stopped(&mut updates).await, StopReason::Waiting);
         assert!(harness.engine.is_driven(run), "it is in hand");
@@ -48,14 +48,14 @@ fn who_looks_at_a_run_that_was_cut_off_has_it_go_on() {
     let run = harness.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
     let process = runtime();
     process.block_on(async {
-        let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+        let (_, mut updates) = harness.subscribe(run);
         harness.engine.drive(run).unwrap();
         until(&mut updates, |update| matches!(update, stepwell::engine::Update::Delta { .. }).then_some(())).await;
     });
     drop(process);
     let harness = harness.neighbour();
     runtime().block_on(async {
-        let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+        let (_, mut updates) = harness.subscribe(run);
         harness.engine.attend(run).unwrap();
         assert_eq!(until_stopped(&mut updates).await, StopReason::Waiting);
         assert!(harness.events(run).iter().any(|event| matches!(event, Event::RunResumed { after: Some(_), .. })));

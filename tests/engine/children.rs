@@ -62,7 +62,7 @@ async fn until_late(harness: &Harness, run: RunId, late: &str) -> Run {
         }
         _ => false,
     };
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     // Whoever drove it before may have done so already.
     if !harness.events(run).iter().any(by_deadline) {

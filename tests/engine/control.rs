@@ -15,9 +15,11 @@ use stepwell::core::failure::FailureClass;
 use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
 use stepwell::core::run::{Run, Status};
-use stepwell::engine::{StopReason, Subscription, Update};
+use stepwell::engine::{StopReason, Update};
 
-use super::harness::{self, Act, Harness, body, command, expr, prompt, shout, step, until, until_stopped, waiting};
+use super::harness::{
+    self, Act, Harness, Updates, body, command, expr, prompt, shout, step, until, until_stopped, waiting,
+};
 
 fn call<'a>(run: &'a Run, key: &str) -> &'a Call {
     run.call(&key.parse().unwrap()).unwrap()
@@ -28,7 +30,7 @@ fn group(id: &str, steps: &Value, rules: Value) -> Value {
 }
 
 async fn over(harness: &Harness, run: RunId) -> Run {
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     while until_stopped(&mut updates).await != StopReason::Over {}
     harness.engine.load(run).unwrap()
@@ -160,7 +162,7 @@ async fn another_definition_leaves_no_question_about_what_it_does_not_have() {
     let run = harness.start(&before, json!({}));
     harness.drive(run).await;
     harness.decide(run, "a", DecisionKind::Accept).await;
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.pause(run, PauseReason::Left);
     while until_stopped(&mut updates).await != StopReason::Paused {}
 
@@ -194,7 +196,7 @@ async fn whoever_takes_up_a_run_that_rests_in_hand_hears_that_it_rests() {
 }
 
 /// A run of two prompts, of which the first is under way until it is let go.
-async fn answering(review: &str) -> (Harness, RunId, Arc<tokio::sync::Notify>, Subscription) {
+async fn answering(review: &str) -> (Harness, RunId, Arc<tokio::sync::Notify>, Updates) {
     let let_go = Arc::new(tokio::sync::Notify::new());
     let held = Arc::clone(&let_go);
     let harness = Harness::new(move |request| match request.key.step() {
@@ -204,7 +206,7 @@ async fn answering(review: &str) -> (Harness, RunId, Arc<tokio::sync::Notify>, S
     let second = json!({ "review": "never", "after": ["a"] });
     let steps = json!([prompt("a", "one", json!({ "review": review })), prompt("b", "two", second)]);
     let run = harness.start(&steps, json!({}));
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     let begun = |update: &Update| matches!(update, Update::Event(Recorded { event: Event::AttemptStarted(_), .. }));
     until(&mut updates, |update| begun(update).then_some(())).await;

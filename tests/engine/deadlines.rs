@@ -46,7 +46,7 @@ fn failed_late(event: &Event) -> bool {
 async fn drive_and_leave(harness: &Harness, run: RunId) -> Run {
     let state = harness.drive(run).await;
     if !state.status.is_over() {
-        let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+        let (_, mut updates) = harness.subscribe(run);
         harness.engine.pause(run, PauseReason::Left);
         while until_stopped(&mut updates).await != StopReason::Paused {}
     }
@@ -55,7 +55,7 @@ async fn drive_and_leave(harness: &Harness, run: RunId) -> Run {
 
 /// Drives until the run is over; it may wait before, for a deadline.
 async fn drive_to_the_end(harness: &Harness, run: RunId) -> Run {
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     while until_stopped(&mut updates).await != StopReason::Over {}
     harness.engine.load(run).unwrap()
@@ -117,7 +117,7 @@ async fn what_was_allowed_once_and_failed_is_not_run_with_other_bytes_unasked() 
     let run = harness.start(&steps, json!({}));
     harness.drive(run).await;
     harness.decide(run, "a", DecisionKind::Accept).await;
-    assert_eq!(harness.decide(run, "act", DecisionKind::Approve).await.status, Status::Failed);
+    assert_eq!(harness.decide(run, "act", DecisionKind::APPROVE).await.status, Status::Failed);
     harness.engine.decide(run, decision("a", DecisionKind::Reopen)).await.unwrap();
     let edit = DecisionKind::Edit { output: json!("something else"), accept: true };
     harness.engine.decide(run, decision("a", edit)).await.unwrap();
@@ -209,7 +209,7 @@ async fn what_a_policy_would_answer_is_answered_by_the_deadline_when_that_has_pa
     let run = harness.start(&json!([prompt("a", "hello", in_a_day("skip"))]), json!({}));
     drive_and_leave(&harness, run).await;
     harness.clock.advance(DAY);
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive_with_policy(run, Arc::new(|_, _| Some(DecisionKind::Accept))).unwrap();
     until_stopped(&mut updates).await;
     assert_eq!(status(&harness.engine.load(run).unwrap(), "a"), CallStatus::Skipped);

@@ -8,7 +8,7 @@ use stepwell::core::gate::GateKind;
 use stepwell::core::id::RunId;
 use stepwell::core::run::{Run, Status};
 
-use super::harness::{Harness, body, decision, prompt, refused, shout, until_stopped, waiting};
+use super::harness::{Harness, Updates, body, decision, prompt, refused, shout, until_stopped, waiting};
 
 const AGAIN: DecisionKind = DecisionKind::Again { model: None };
 
@@ -141,7 +141,7 @@ async fn who_goes_back_to_what_the_steps_had_made_is_asked_no_more() {
     let harness = Harness::new(shout);
     let (run, state) = stale(&harness).await;
     let title = state.documents["result"].versions[0].title.data().to_owned();
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.edit_document(run, "result", 2, &title, "The SEA").await.unwrap();
     until_stopped(&mut updates).await;
     assert_eq!(body(&harness.engine.load(run).unwrap()), "The lake");
@@ -164,7 +164,7 @@ async fn what_is_decided_about_a_document_is_decided_of_what_was_seen() {
     let stale_seq = Decision { seq: Some(1), ..Decision::about_seen(&state, &gate, DecisionKind::Keep) };
     assert_eq!(refused(engine.decide(run, stale_seq).await), ErrorCode::StaleView);
     assert_eq!(harness.events(run).len(), before, "nothing changed");
-    let (_, mut updates) = engine.subscribe(run).unwrap();
+    let (_, mut updates) = Updates::of(&engine, run);
     engine.decide(run, Decision::about_seen(&state, &gate, DecisionKind::Keep)).await.unwrap();
     until_stopped(&mut updates).await;
     assert_eq!(refused(engine.decide(run, Decision::of(&gate, AGAIN)).await), ErrorCode::NotWaiting);
@@ -212,7 +212,7 @@ async fn a_step_that_is_called_result_is_not_taken_for_the_document() {
     assert_eq!(gate.document(), Some("result"));
     let of_the_call = harness.engine.decide(run, decision("result", DecisionKind::Keep)).await;
     assert_eq!(refused(of_the_call), ErrorCode::NotWaiting);
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.decide(run, Decision::of(&gate, DecisionKind::Keep)).await.unwrap();
     until_stopped(&mut updates).await;
     assert_eq!(body(&harness.engine.load(run).unwrap()), "My sea");

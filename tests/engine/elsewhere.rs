@@ -22,7 +22,7 @@ use crate::harness::{Act, Harness, body, decision, pinned, prompt, refused, shou
 async fn a_run_that_is_cancelled_elsewhere_stops_at_once_and_keeps_what_was_written() {
     let harness = Harness::new(|_| Act::Hang("so far"));
     let run = harness.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
     // It would never end by itself.
@@ -52,7 +52,7 @@ async fn a_decision_about_what_only_another_process_knows_of_is_taken() {
     append(&harness, &state, edited);
     let mut accept = decision("a", DecisionKind::Accept);
     accept.version = Some(2);
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.decide(run, accept).await.unwrap();
     while until_stopped(&mut updates).await != StopReason::Over {}
     assert_eq!(body(&harness.engine.load(run).unwrap()), "mine");
@@ -109,7 +109,7 @@ async fn a_process_that_lost_the_lock_without_knowing_performs_nothing_more() {
     let neighbour = harness.neighbour();
     let taken = neighbour.drive(run).await;
     assert!(taken.seq > state.seq, "it has taken the run over");
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     let lost = harness.engine.decide(run, decision("a", DecisionKind::Accept)).await.unwrap_err();
     assert!(lost.to_string().contains("another process drives the run now"), "{lost}");
     assert!(matches!(until_stopped(&mut updates).await, StopReason::JournalLost(_)));
@@ -164,7 +164,7 @@ async fn a_process_whose_right_to_drive_a_run_ends_stops_at_once_and_another_con
         _ => shout(request),
     });
     let run = harness.start(&json!([prompt("a", "hello", json!({ "review": "never" }))]), json!({}));
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
     ownership.now.notify_one();

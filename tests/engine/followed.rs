@@ -115,7 +115,7 @@ async fn text_on_its_way_comes_between_the_events_as_it_came() {
             Update::Event(recorded) => recorded.seq.to_string(),
             Update::Delta { .. } => "text".to_owned(),
             Update::Locked(_) => "locked".to_owned(),
-            Update::Stopped(_) => "stopped".to_owned(),
+            _ => "stopped".to_owned(),
         });
     }
     assert_eq!(came, ["2", "3", "text", "locked", "4", "5"]);

@@ -327,9 +327,14 @@ impl Harness {
         self.engine.start(&start).unwrap()
     }
 
+    /// A run as it is, and what comes in it from here on.
+    pub fn subscribe(&self, run: RunId) -> (Run, Updates) {
+        Updates::of(&self.engine, run)
+    }
+
     /// Drives until the run waits or is over.
     pub async fn drive(&self, run: RunId) -> Run {
-        let (_, mut updates) = self.engine.subscribe(run).unwrap();
+        let (_, mut updates) = self.subscribe(run);
         self.engine.drive(run).unwrap();
         until_stopped(&mut updates).await;
         self.engine.load(run).unwrap()
@@ -337,7 +342,7 @@ impl Harness {
 
     /// Decides, and waits until the run waits again or is over.
     pub async fn decide(&self, run: RunId, key: &str, kind: DecisionKind) -> Run {
-        let (_, mut updates) = self.engine.subscribe(run).unwrap();
+        let (_, mut updates) = self.subscribe(run);
         self.engine.decide(run, decision(key, kind)).await.unwrap();
         until_stopped(&mut updates).await;
         self.engine.load(run).unwrap()
@@ -356,32 +361,57 @@ pub fn decision(key: &str, kind: DecisionKind) -> Decision {
     Decision::new(key.parse().unwrap(), kind)
 }
 
-/// How the drive came to rest, the last time as far as is known when it is looked: it may have gone on meanwhile.
-pub async fn until_stopped(updates: &mut Subscription) -> StopReason {
-    let found = async {
-        loop {
-            let news = updates.next().await;
-            let rests = news.iter().rev().find_map(|update| match update {
-                Update::Stopped(rest) => Some(rest.clone()),
-                _ => None,
-            });
-            if let Some(rest) = rests {
-                return rest;
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, found).await.expect("it comes in time")
+/// What comes in a run, in order. What a test did not look at yet is kept for when it does, however much came together.
+pub struct Updates {
+    mailbox: Subscription,
+    kept: Vec<Update>,
 }
 
-pub async fn until<T>(updates: &mut Subscription, mut wanted: impl FnMut(&Update) -> Option<T>) -> T {
-    let found = async {
-        loop {
-            if let Some(found) = updates.next().await.iter().find_map(&mut wanted) {
-                return found;
+impl Updates {
+    pub fn of(engine: &Engine, run: RunId) -> (Run, Self) {
+        let (run, mailbox) = engine.subscribe(run).unwrap();
+        (run, Self { mailbox, kept: Vec::new() })
+    }
+
+    /// Waits until there is something that was not looked at, and takes all of it.
+    pub async fn next(&mut self) -> Vec<Update> {
+        if self.kept.is_empty() { self.mailbox.next().await } else { self.take() }
+    }
+
+    /// Takes all that is there without waiting.
+    pub fn take(&mut self) -> Vec<Update> {
+        let mut all = std::mem::take(&mut self.kept);
+        all.extend(self.mailbox.take());
+        all
+    }
+
+    /// Waits for something, in `find` by its place in what has come: it and all before it has been looked at then.
+    async fn find<T>(&mut self, mut find: impl FnMut(&[Update]) -> Option<(usize, T)>) -> T {
+        let found = async {
+            loop {
+                let mut news = self.next().await;
+                news.extend(self.take());
+                if let Some((place, found)) = find(&news) {
+                    self.kept = news.split_off(place + 1);
+                    return found;
+                }
             }
-        }
+        };
+        tokio::time::timeout(PATIENCE, found).await.expect("it comes in time")
+    }
+}
+
+/// How the drive came to rest, the last time as far as is known when it is looked: it may have gone on meanwhile.
+pub async fn until_stopped(updates: &mut Updates) -> StopReason {
+    let rest = |update: &Update| match update {
+        Update::Stopped(rest) => Some(rest.clone()),
+        _ => None,
     };
-    tokio::time::timeout(PATIENCE, found).await.expect("it comes in time")
+    updates.find(|news| news.iter().enumerate().rev().find_map(|(place, update)| Some((place, rest(update)?)))).await
+}
+
+pub async fn until<T>(updates: &mut Updates, mut wanted: impl FnMut(&Update) -> Option<T>) -> T {
+    updates.find(|news| news.iter().enumerate().find_map(|(place, update)| Some((place, wanted(update)?)))).await
 }
 
 pub fn pinned(steps: &Value, more: &Value) -> Pinned {

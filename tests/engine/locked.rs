@@ -52,7 +52,7 @@ async fn an_answer_that_meets_a_locked_store_is_kept_and_written_when_the_lock_i
     let holder = Holder::default();
     let harness = locking(&holder);
     let run = harness.start(&json!([prompt("a", "x", json!({}))]), json!({}));
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     until(&mut updates, |update| (*update == Update::Locked(true)).then_some(())).await;
     assert_eq!(spooled(&harness, run, "outcome"), 1, "should this process die now, it is there");
@@ -70,7 +70,7 @@ async fn who_leaves_while_the_store_is_locked_finds_the_answer_when_they_are_bac
     let holder = Holder::default();
     let harness = locking(&holder);
     let run = harness.start(&json!([prompt("a", "x", json!({ "review": "never" }))]), json!({}));
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     until(&mut updates, |update| (*update == Update::Locked(true)).then_some(())).await;
     harness.engine.pause(run, PauseReason::Left);
@@ -91,7 +91,7 @@ async fn a_decision_that_meets_a_locked_store_is_recorded_when_the_lock_is_free(
     harness.drive(run).await;
     let holder = Holder::default();
     hold(&harness.database(), &holder);
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     let engine = harness.engine.clone();
     let edit = DecisionKind::Edit { output: json!("mine"), accept: true };
     let decided = tokio::spawn(async move { engine.decide(run, decision("a", edit)).await });
@@ -140,7 +140,7 @@ async fn so_is_what_comes_to_its_end_while_the_store_is_locked_already() {
         prompt("first", "x", json!({ "review": "never" })),
     ]);
     let run = harness.start(&steps, json!({}));
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     until(&mut updates, |update| (*update == Update::Locked(true)).then_some(())).await;
     harness.engine.stop(run, &"second".parse().unwrap());
@@ -272,7 +272,7 @@ async fn nothing_else_waits_while_a_decision_waits_for_a_locked_store() {
     for driven in [true, false] {
         let harness = Harness::patient(super::harness::shout);
         let run = harness.start(&json!([prompt("a", "x", json!({}))]), json!({}));
-        let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+        let (_, mut updates) = harness.subscribe(run);
         harness.engine.drive(run).unwrap();
         until_stopped(&mut updates).await;
         if !driven {

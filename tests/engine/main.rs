@@ -160,7 +160,7 @@ async fn an_effect_waits_for_approval_and_a_denial_is_a_failure_with_its_reason(
 
     let run = harness.start(&steps, json!({}));
     harness.drive(run).await;
-    let state = harness.decide(run, "act", DecisionKind::Approve).await;
+    let state = harness.decide(run, "act", DecisionKind::APPROVE).await;
     assert_eq!((body(&state), harness.attempts().len()), ("command", 1));
 }
 
@@ -276,7 +276,7 @@ async fn an_invalid_answer_leaves_the_form_open() {
 async fn a_command_may_ask_in_the_middle_of_its_work() {
     let harness = Harness::new(|_| Act::Ask(json!([{ "name": "answer" }])));
     let run = harness.start(&json!([command("act", json!({ "approve": "never" }))]), json!({}));
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     until(&mut updates, |update| match update {
         Update::Event(recorded) => matches!(recorded.event, Event::GateOpened(_)).then_some(()),
@@ -296,7 +296,7 @@ async fn a_command_may_ask_in_the_middle_of_its_work() {
 async fn a_stopped_stream_keeps_its_text_for_the_person_to_judge() {
     let harness = Harness::new(|_| Act::Hang("half a sen"));
     let run = harness.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     until(&mut updates, |update| match update {
         Update::Delta { delta: Delta::Text(text), .. } => (text.data() == "half a sen").then_some(()),
@@ -322,7 +322,7 @@ async fn a_run_that_was_left_goes_on_where_it_was() {
     });
     let run = harness.start(&two_steps(), json!({}));
     harness.drive(run).await;
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.decide(run, decision("a", DecisionKind::Accept)).await.unwrap();
     until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
     harness.engine.pause(run, PauseReason::Left);
@@ -341,7 +341,7 @@ async fn a_run_that_was_left_goes_on_where_it_was() {
 async fn a_cancelled_run_keeps_what_was_written_and_takes_no_more_decisions() {
     let harness = Harness::new(|_| Act::Hang("so far"));
     let run = harness.start(&two_steps(), json!({}));
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
     harness.engine.cancel(run).await.unwrap();
@@ -379,7 +379,7 @@ async fn two_processes_on_one_run_lose_nothing() {
     harness.drive(run).await;
     let neighbour = harness.neighbour();
     assert_eq!(neighbour.engine.drive(run).unwrap(), Driver::Remote);
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     let (even, odd) = tokio::join!(accept(&harness, run, 0), accept(&neighbour, run, 1));
     assert_eq!((even, odd), (10, 10));
     while until_stopped(&mut updates).await != StopReason::Over {}
@@ -406,14 +406,15 @@ async fn the_driver_sees_what_another_process_decided_within_100_ms() {
     let run = harness.start(&json!([prompt("each", "{{ item }}", each)]), json!({}));
     harness.drive(run).await;
     let neighbour = harness.neighbour();
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     // The wake socket is there in a moment; without it, none would be seen before the driver looks again. How long a
     // busy machine takes to let it ring is not ours to say, so the quickest counts.
     let mut quickest = Duration::MAX;
     for at in 0..8 {
-        let since = Instant::now();
-        neighbour.engine.decide(run, decision(&format!("each[{at}]"), DecisionKind::Accept)).await.unwrap();
-        until(&mut updates, |update| matches!(update, Update::Event(_)).then_some(())).await;
+        let (since, key) = (Instant::now(), format!("each[{at}]"));
+        neighbour.engine.decide(run, decision(&key, DecisionKind::Accept)).await.unwrap();
+        let accepted = |event: &Event| matches!(event, Event::CallAccepted { key: of, .. } if of.to_string() == key);
+        until(&mut updates, |update| matches!(update, Update::Event(e) if accepted(&e.event)).then_some(())).await;
         quickest = quickest.min(since.elapsed());
         let next = [format!("each[{}]", at + 1)];
         while waiting(&harness.engine.load(run).unwrap(), GateKind::Review) != next {
@@ -433,7 +434,7 @@ async fn what_was_committed_as_one_is_seen_as_one() {
     let each = json!({ "for_each": { "list": "range(200) | list", "one_by_one": true } });
     let run = harness.start(&json!([prompt("each", "{{ item }}", each)]), json!({}));
     harness.drive(run).await;
-    let (mut seen, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (mut seen, mut updates) = harness.subscribe(run);
     // Somebody who never takes their eyes off it.
     let watcher = std::thread::spawn(move || {
         while seen.status != Status::Completed {
@@ -479,10 +480,24 @@ async fn a_gate_that_nobody_answers_in_time_is_answered_as_its_step_says() {
         [("skip", CallStatus::Skipped), ("accept", CallStatus::Accepted), ("fail", CallStatus::Failed)]
     {
         let run = harness.start(&json!([prompt("a", "hello", late(on_timeout))]), json!({}));
-        let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+        let (_, mut updates) = harness.subscribe(run);
         harness.engine.drive(run).unwrap();
         while until_stopped(&mut updates).await != StopReason::Over {}
         let state = harness.engine.load(run).unwrap();
         assert_eq!(state.call(&"a".parse().unwrap()).unwrap().status, status);
     }
+}
+
+/// Much comes together, and a test that waits for one thing and then for the next looks at both, however it came.
+#[tokio::test]
+async fn what_a_test_did_not_look_at_yet_is_kept_for_when_it_does() {
+    let harness = Harness::new(shout);
+    let run = harness.start(&json!([prompt("a", "x", json!({}))]), json!({}));
+    let (_, mut updates) = harness.subscribe(run);
+    harness.drive(run).await;
+    // All of it is there by now, and comes at once.
+    let started = |update: &Update| matches!(update, Update::Event(e) if matches!(e.event, Event::AttemptStarted(_)));
+    until(&mut updates, |update| started(update).then_some(())).await;
+    assert_eq!(until_stopped(&mut updates).await, StopReason::Waiting);
+    assert_eq!(updates.take(), []);
 }

@@ -13,7 +13,7 @@ use stepwell::core::ports::AttemptRequest;
 use stepwell::core::run::{Run, Status};
 use stepwell::core::work::Work;
 
-use crate::harness::{Act, Harness, body, command, decision, prompt, refused, shout, until_stopped, waiting};
+use crate::harness::{Act, Harness, Updates, body, command, decision, prompt, refused, shout, until_stopped, waiting};
 
 /// Says which models it was asked by.
 fn named(request: &AttemptRequest) -> Act {
@@ -90,7 +90,7 @@ async fn a_model_is_chosen_for_a_step_before_it_begins() {
     let run = harness.start(&steps, json!({}));
     harness.drive(run).await;
     let engine = &harness.engine;
-    let (_, mut updates) = engine.subscribe(run).unwrap();
+    let (_, mut updates) = Updates::of(&engine, run);
     engine.choose_model(run, &"b".parse().unwrap(), "big/model", InstructionScope::Remaining).await.unwrap();
     until_stopped(&mut updates).await;
     let state = engine.load(run).unwrap();

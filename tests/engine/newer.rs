@@ -52,7 +52,7 @@ async fn whoever_drives_a_run_lets_go_of_it_when_a_later_version_writes_into_it(
     let harness = Harness::new(shout);
     let run = harness.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
     harness.drive(run).await;
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     write(&harness, run);
     let head = harness.store.head(run).unwrap();
     assert!(harness.engine.decide(run, decision("a", DecisionKind::Accept)).await.is_err());

@@ -45,7 +45,7 @@ async fn only_what_the_definition_writes_is_a_file_and_all_of_the_folder_comes_w
         shown["shows"]["work"]["files"],
         json!([{ "element": 1, "name": "price.py", "hash": Fingerprint::of_bytes(b"v1") }])
     );
-    let done = harness.decide(run, "price", DecisionKind::Approve).await;
+    let done = harness.decide(run, "price", DecisionKind::APPROVE).await;
     assert_eq!(done.status, Status::Completed);
     let (command, files) = requested(&harness);
     assert_eq!(command.argv, ["python3", "@/price.py", "@/rates.py"]);
@@ -69,7 +69,7 @@ async fn a_list_is_as_many_arguments_as_it_has_items_and_a_file_after_it_is_stil
         input["inputs"] = json!([{ "name": "words", "type": "json" }]);
         let run = harness.start_with(&json!([step("price", does, json!({}))]), &input, json!({ "words": words }));
         harness.drive(run).await;
-        harness.decide(run, "price", DecisionKind::Approve).await;
+        harness.decide(run, "price", DecisionKind::APPROVE).await;
         let (command, _) = requested(&harness);
         let (before, after) = command.argv.split_at(1 + given.len());
         assert_eq!(before[1..], given);
@@ -86,7 +86,7 @@ async fn a_run_of_a_definition_that_pinned_no_file_has_a_text_there() {
     let old = json!([step("price", json!({ "kind": "command", "argv": ARGV, "parse": "text" }), json!({}))]);
     let run = harness.start_with(&old, &json!({ "inputs": [{ "name": "word" }] }), json!({ "word": "x" }));
     harness.drive(run).await;
-    harness.decide(run, "price", DecisionKind::Approve).await;
+    harness.decide(run, "price", DecisionKind::APPROVE).await;
     let (command, files) = requested(&harness);
     assert_eq!((command.argv[1].as_str(), command.files.len(), files.len()), ("@/price.py", 0, 0));
 }

@@ -23,7 +23,7 @@ async fn a_run_at_work_is_stopped_and_deleted_here_and_from_another_process() {
     for elsewhere in [false, true] {
         let harness = Harness::new(|_| Act::Hang("so far"));
         let run = harness.start(&json!([prompt("a", "hello", json!({}))]), json!({}));
-        let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+        let (_, mut updates) = harness.subscribe(run);
         harness.engine.drive(run).unwrap();
         until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
         let neighbour = harness.neighbour();

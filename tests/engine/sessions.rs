@@ -6,7 +6,7 @@ use stepwell::core::id::RunId;
 use stepwell::core::run::{Run, Status};
 use stepwell::engine::Start;
 
-use super::harness::{Harness, expr, pinned, prompt, shout, until_stopped};
+use super::harness::{Harness, Updates, expr, pinned, prompt, shout, until_stopped};
 
 fn start(harness: &Harness, sets: &Value) -> RunId {
     start_steps(harness, &json!([expr("count", "1", json!({ "set_state": sets }))]))
@@ -74,7 +74,7 @@ async fn runs_that_end_at_the_same_time_lose_nothing() {
     let mut all = Vec::new();
     for (at, run) in runs.iter().enumerate() {
         let engine = if at % 2 == 0 { &harness.engine } else { &other.engine };
-        let (_, updates) = engine.subscribe(*run).unwrap();
+        let (_, updates) = Updates::of(engine, *run);
         engine.drive(*run).unwrap();
         all.push(updates);
     }

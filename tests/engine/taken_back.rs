@@ -19,7 +19,7 @@ const DAY: Duration = Duration::from_hours(24);
 const HOUR: Duration = Duration::from_hours(1);
 
 async fn leave(harness: &Harness, run: RunId) {
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.pause(run, PauseReason::Left);
     while until_stopped(&mut updates).await != StopReason::Paused {}
 }
@@ -76,7 +76,7 @@ async fn a_run_that_is_given_up_does_not_look_at_the_time_over_and_over() {
         _ => shout(request),
     });
     let run = harness.start(&json!([prompt("a", "hello", skip), prompt("slow", "x", json!({}))]), json!({}));
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     crate::harness::until(&mut updates, |update| {
         matches!(update, stepwell::engine::Update::Event(recorded) if matches!(&recorded.event, Event::GateOpened(_)))
@@ -110,7 +110,7 @@ async fn what_a_stopped_attempt_left_of_a_value_is_not_taken_either() {
     let harness = Harness::new(|request| if request.attempt == 1 { Act::Hang("half of") } else { shout(request) });
     let text = json!({ "output": { "type": "string" } });
     let run = harness.start(&json!([prompt("a", "hello", text)]), json!({}));
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     crate::harness::until(&mut updates, |update| {
         matches!(update, stepwell::engine::Update::Delta { .. }).then_some(())

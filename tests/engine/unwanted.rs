@@ -76,7 +76,7 @@ async fn an_early_end_that_a_policy_accepts_leaves_what_was_about_to_begin_unper
     ]);
     let run = harness.start_with(&steps, &json!({ "result": { "title": "t", "body": "done" } }), json!({}));
     let accepts: DecisionPolicy = Arc::new(|_, gate| (gate.kind() == GateKind::Review).then_some(DecisionKind::Accept));
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive_with_policy(run, accepts).unwrap();
     super::harness::until_stopped(&mut updates).await;
     let state = harness.engine.load(run).unwrap();

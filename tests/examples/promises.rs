@@ -153,7 +153,7 @@ example!(deployment_waits_for_the_plan_then_for_the_leave_and_then_checks, {
     assert!(matches!(&state.waiting().next().unwrap().body, GateBody::Approval(shown)
         if matches!(&*shown.work, Work::Command(command) if command.argv == ["mkdir", "-p", "releases/2.0"])));
     assert!(!runner.path().join("releases").exists(), "nothing happens before it is allowed");
-    let state = runner.decide(run, "execute", DecisionKind::Approve).await;
+    let state = runner.decide(run, "execute", DecisionKind::APPROVE).await;
     assert_eq!(state.status, Status::Completed, "{:?}", state.error);
     assert!(runner.path().join("releases/2.0").is_dir());
     assert_eq!(output(&state, "check"), json!(["2.0"]));
@@ -177,7 +177,7 @@ example!(risky_only_asks_for_leave_only_when_the_risk_is_high, {
         loop {
             let Some(gate) = state.waiting().next().cloned() else { break };
             seen.extend(waits(&state));
-            let what = if gate.kind() == GateKind::Review { DecisionKind::Accept } else { DecisionKind::Approve };
+            let what = if gate.kind() == GateKind::Review { DecisionKind::Accept } else { DecisionKind::APPROVE };
             state = runner.decide(run, &gate.key.to_string(), what).await;
         }
         assert_eq!(seen, asked, "{risk}");

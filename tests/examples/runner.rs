@@ -276,7 +276,7 @@ impl ExampleRunner {
             let gate = now.waiting().next().expect("somebody is waited for").clone();
             let what = match gate.kind() {
                 GateKind::Review => DecisionKind::Accept,
-                GateKind::Approval => DecisionKind::Approve,
+                GateKind::Approval => DecisionKind::APPROVE,
                 GateKind::Input => DecisionKind::Answer { value: json!({}) },
                 other => panic!("{other} of `{}`", gate.key),
             };

@@ -14,9 +14,9 @@ use stepwell::core::pinned::Pinned;
 use stepwell::core::ports::AttemptRequest;
 use stepwell::core::run::Run;
 use stepwell::core::usage::Budget;
-use stepwell::engine::{Fork, Start, Subscription, Update};
+use stepwell::engine::{Fork, Start, Update};
 
-use crate::harness::{Act, Harness, command, expr, prompt, shout, step, until, until_stopped};
+use crate::harness::{Act, Harness, Updates, command, expr, prompt, shout, step, until, until_stopped};
 
 type Made = Pin<Box<dyn Future<Output = (Harness, RunId)>>>;
 
@@ -115,7 +115,7 @@ async fn email() -> (Harness, RunId) {
 }
 
 async fn say(harness: &Harness, run: RunId, text: &str) {
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.message(run, text).await.unwrap();
     if !harness.engine.is_driven(run) {
         harness.engine.drive(run).unwrap();
@@ -149,7 +149,7 @@ async fn denied() -> (Harness, RunId) {
     let steps = json!([command("first", json!({})), command("second", json!({ "after": ["first"] }))]);
     let run = harness.start(&steps, json!({}));
     harness.drive(run).await;
-    harness.decide(run, "first", DecisionKind::Approve).await;
+    harness.decide(run, "first", DecisionKind::APPROVE).await;
     harness.decide(run, "second", DecisionKind::Deny { reason: "not on a Friday".into() }).await;
     (harness, run)
 }
@@ -202,7 +202,7 @@ async fn decide_all(harness: &Harness, run: RunId, decisions: &[(&str, DecisionK
 }
 
 async fn leave(harness: &Harness, run: RunId) {
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.pause(run, PauseReason::Left);
     if harness.engine.is_driven(run) {
         until_stopped(&mut updates).await;
@@ -280,14 +280,14 @@ async fn cancelled() -> (Harness, RunId) {
     (harness, run)
 }
 
-async fn hangs(harness: &Harness, run: RunId) -> Subscription {
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+async fn hangs(harness: &Harness, run: RunId) -> Updates {
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     streaming(&mut updates).await;
     updates
 }
 
-async fn streaming(updates: &mut Subscription) {
+async fn streaming(updates: &mut Updates) {
     until(updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
 }
 

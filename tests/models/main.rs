@@ -9,6 +9,7 @@ mod refusals;
 mod settings;
 #[path = "../support/mod.rs"]
 mod support;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,7 +85,7 @@ impl Screen {
         self.0.lock().unwrap().iter().fold(String::new(), |text, delta| match delta {
             Delta::Text(more) => text + more.data(),
             Delta::Restart(_) => String::new(),
-            Delta::Asks(_) | Delta::Progress(_) => text,
+            _ => text,
         })
     }
 

@@ -110,7 +110,7 @@ fn missing(input: &InputBody) {
 
 async fn approval(asker: &mut Asker<'_>) -> Result<Answered, Away> {
     if asker.yes_or_no("Allow it? yes/no > ").await? {
-        return Ok(Answered::Decide(DecisionKind::Approve));
+        return Ok(Answered::Decide(DecisionKind::APPROVE));
     }
     let reason = asker.line("Why not? (may stay empty) > ").await?;
     Ok(Answered::Decide(DecisionKind::Deny { reason }))

@@ -12,7 +12,7 @@ use crate::core::failure::Failure;
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Gate, GateBody, GateKind};
 use crate::core::text::Untrusted;
-use crate::core::tool_call::ToolCallId;
+use crate::core::work::Work;
 
 impl Call {
     pub(in crate::core) fn start(&mut self, seq: u64, at: DateTime<Utc>, started: &Started) {
@@ -36,9 +36,11 @@ impl Call {
             }
         }
         let (by, fingerprint) = (started.by.clone(), started.fingerprint.clone());
+        let calls_tools = matches!(started.work.as_deref(), Some(Work::Prompt(prompt)) if prompt.tools.is_some());
         self.attempts.push(Attempt {
             work: started.work.clone(),
             on_crash: started.on_crash,
+            tool_use: calls_tools.then(Box::default),
             ..Attempt::begun(started.attempt, seq, at, by, fingerprint)
         });
     }
@@ -49,10 +51,6 @@ impl Call {
         self.gates.clear();
         self.retry_at = None;
         self.again = false;
-    }
-
-    pub(in crate::core) fn under_way_ended(&mut self) {
-        self.gates.clear();
     }
 
     pub(in crate::core) fn fail_attempt(
@@ -66,15 +64,18 @@ impl Call {
         attempt.status = AttemptStatus::Failed;
         attempt.error = Some(error.clone());
         attempt.partial = partial.clone();
-        attempt.measured = measured.clone();
+        attempt.took(measured);
         Some(attempt.fingerprint.clone())
     }
 
     /// The call has failed because of what its newest attempt gave: so has that attempt. `failed` are the checks that it fails.
     pub(in crate::core) fn give_up_attempt(&mut self, error: &Failure, failed: &[String]) {
-        if let Some(attempt) = self.attempts.last_mut()
-            && matches!(attempt.status, AttemptStatus::Review | AttemptStatus::Input | AttemptStatus::InDoubt)
-        {
+        let waited = |attempt: &Attempt| match attempt.status {
+            AttemptStatus::Review | AttemptStatus::Input | AttemptStatus::InDoubt => true,
+            AttemptStatus::Running => attempt.tool_use.is_some(),
+            _ => false,
+        };
+        if let Some(attempt) = self.attempts.last_mut().filter(|attempt| waited(attempt)) {
             attempt.status = AttemptStatus::Failed;
             attempt.error = Some(error.clone());
             let newest = attempt.versions.iter_mut().rev().find(|version| !version.withdrawn);
@@ -86,11 +87,13 @@ impl Call {
 
     pub(in crate::core) fn wait(&mut self, at: DateTime<Utc>, gate: &Gate) {
         self.gates.open(gate, at);
-        self.status = self.gates.first().map_or(self.status, |first| self.status_of(first));
+        self.status = self.status_now();
         // A tool call that waits is a part of its attempt, which goes on.
-        if gate.call.is_none()
-            && let Some(attempt) = self.attempt_mut(gate.attempt)
-        {
+        if let Some(tool_call) = gate.call {
+            if gate.kind() == GateKind::InDoubt {
+                self.tool_in_doubt(gate.attempt, tool_call);
+            }
+        } else if let Some(attempt) = self.attempt_mut(gate.attempt) {
             match &gate.body {
                 GateBody::InDoubt(doubt) => {
                     attempt.status = AttemptStatus::InDoubt;
@@ -111,7 +114,7 @@ impl Call {
     }
 
     /// How a call stands while this gate is what it waits at.
-    fn status_of(&self, gate: &Gate) -> CallStatus {
+    pub(super) fn status_of(&self, gate: &Gate) -> CallStatus {
         match gate.kind() {
             GateKind::Review => CallStatus::Review,
             GateKind::Approval | GateKind::Tools => CallStatus::Approval,
@@ -124,16 +127,9 @@ impl Call {
         }
     }
 
-    fn status_of_attempt(&self) -> CallStatus {
+    pub(super) fn status_of_attempt(&self) -> CallStatus {
         let runs = self.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
         if runs { CallStatus::Running } else { CallStatus::Pending }
-    }
-
-    /// A person answered about one tool call; what else waits goes on waiting.
-    pub(in crate::core) fn tool_call_answered(&mut self, tool_call: ToolCallId) {
-        if self.gates.close(Some(tool_call)) {
-            self.status = self.gates.first().map_or_else(|| self.status_of_attempt(), |gate| self.status_of(gate));
-        }
     }
 
     pub(in crate::core) fn accept(&mut self, seq: u64, number: u32, version: u32) {

@@ -161,8 +161,7 @@ fn came_of_it<'a>(
     // A result that was made before, and moved or came from another run or a person, is no effect.
     let performed = |by: &Actor| !by.is_person() && !matches!(by, Actor::Moved | Actor::Adopted | Actor::Cache);
     let acted = |attempt: &&Attempt| attempt.seq > decision.seq && performed(&attempt.by);
-    let has_effect = |attempt: &Attempt| attempt.work.as_ref().is_some_and(|work| work.has_effect());
-    if let Some(call) = calls.find(|call| call.attempts.iter().filter(acted).any(has_effect)) {
+    if let Some(call) = calls.find(|call| call.attempts.iter().filter(acted).any(Attempt::had_effect)) {
         return Some(format!("`{}` has begun since, and what it does outside is not undone", call.key));
     }
     let since = |made: &&Offspring| match made.seq {

@@ -20,6 +20,7 @@ use crate::core::work::Work;
 /// What a gate is about. Its variant is the gate's kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum GateBody {
     /// Of [`GateKind::Review`].
     Review(ReviewBody),

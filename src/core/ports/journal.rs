@@ -13,6 +13,7 @@ use crate::core::run::{NotARun, Run, Status};
 
 /// Why the journal did not do what it was asked to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum JournalError {
     /// Another process appended first; nothing was written. Read what is new and decide again.
     #[error("the run continued meanwhile: its journal is at event {head}")]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Status {
     /// Something is under way.
     Running,

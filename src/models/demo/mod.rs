@@ -15,7 +15,7 @@ use crate::core::model::{Delta, DeltaSink, Finish, ModelRequest, Role};
 use crate::core::text::Untrusted;
 use crate::core::usage::{Usage, estimate_tokens};
 
-use super::exchange::{Answered, Failed, prompt_tokens};
+use super::outcome::{Answered, Failed};
 
 pub use recording::RECORDINGS;
 use recording::Recorded;
@@ -74,7 +74,7 @@ pub(super) async fn answer(
         }
     }
     let usage = Usage {
-        input_tokens: prompt_tokens(request),
+        input_tokens: request.prompt_tokens(),
         output_tokens: estimate_tokens(&text),
         usd: 0.0,
         estimated: false,
@@ -82,11 +82,14 @@ pub(super) async fn answer(
     Ok(Answered {
         text,
         thinking: String::new(),
+        calls: Vec::new(),
+        opaque: None,
         by: None,
         usage,
         finish: Finish::Stop,
         first_token_ms: 0,
         notes: Vec::new(),
+        discarded: Vec::new(),
     })
 }
 

@@ -46,9 +46,9 @@ pub fn spent(
 }
 
 fn tokens_sent(messages: &[Message], schema: Option<&Value>) -> u64 {
-    let said = messages.iter().map(|message| {
-        estimate_tokens(&message.text) + IMAGE_TOKENS * u64::try_from(message.images.len()).unwrap_or(u64::MAX)
-    });
+    let said = messages
+        .iter()
+        .map(|message| message.tokens() + IMAGE_TOKENS * u64::try_from(message.image_count()).unwrap_or(u64::MAX));
     said.sum::<u64>() + schema.map_or(0, |schema| estimate_tokens(&schema.to_string()))
 }
 

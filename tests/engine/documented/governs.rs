@@ -155,7 +155,7 @@ async fn approve() {
     let bytes =
         [command("a", "x", &fed("approve = \"once\"")), command("b", "x", &fed(once)), command("c", "y", &fed(once))];
     let mut play = Play::of(&bytes.concat(), json!({})).await;
-    play.decide("a", DecisionKind::Approve).await;
+    play.decide("a", DecisionKind::APPROVE).await;
     assert_eq!(
         (play.status("b"), waiting(&play.state, GateKind::Approval)),
         (CallStatus::Accepted, vec!["c".to_owned()])
@@ -164,7 +164,7 @@ async fn approve() {
     let host = |id: &str, from: &str| get(id, &format!("{{{{ steps.{from}.output }}}}?{id}"), once);
     let hosts = [found.clone(), more, get("a", unnamed, "approve = \"once\""), host("b", "found"), host("c", "other")];
     let mut play = Play::of(&hosts.concat(), json!({})).await;
-    play.decide("a", DecisionKind::Approve).await;
+    play.decide("a", DecisionKind::APPROVE).await;
     assert_eq!(
         (play.status("b"), waiting(&play.state, GateKind::Approval)),
         (CallStatus::Accepted, vec!["c".to_owned()])

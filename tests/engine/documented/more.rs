@@ -151,7 +151,7 @@ async fn stop_when_ends_prompts() {
         says("{{ steps.act.output }} {{ steps.endless.output is none }}"),
     ];
     let run = start_in(&harness, None, &[&steps.concat()], json!({}));
-    let (_, mut updates) = harness.engine.subscribe(run).unwrap();
+    let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
     let asked = |update: &Update| match update {
         Update::Event(recorded) => {
@@ -283,7 +283,7 @@ async fn decide_within() {
         let text = [prompt("a", "x", &format!("decide_within = \"2d\"\n{then}")), says("done")].concat();
         let play = Play::of(&text, json!({})).await;
         assert_eq!(play.status("a"), CallStatus::Review);
-        let (_, mut updates) = play.harness.engine.subscribe(play.run).unwrap();
+        let (_, mut updates) = play.harness.subscribe(play.run);
         play.harness.engine.pause(play.run, stepwell::core::event::PauseReason::Left);
         until_stopped(&mut updates).await;
         // The next process that drives it, one day later, and then another.
@@ -293,7 +293,7 @@ async fn decide_within() {
         };
         let before = drives(1).await;
         assert_eq!(before.call(&"a".parse().unwrap()).unwrap().status, CallStatus::Review, "{then}");
-        let (_, mut updates) = play.harness.engine.subscribe(play.run).unwrap();
+        let (_, mut updates) = play.harness.subscribe(play.run);
         play.harness.engine.pause(play.run, stepwell::core::event::PauseReason::Left);
         until_stopped(&mut updates).await;
         let after = drives(2).await;

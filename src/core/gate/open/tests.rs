@@ -101,7 +101,7 @@ fn answer(kind: GateKind, first: bool) -> DecisionKind {
         (GateKind::Input, _) => DecisionKind::Answer { value: json!({}) },
         (GateKind::InDoubt, true) => DecisionKind::Again { model: None },
         (GateKind::InDoubt, false) => DecisionKind::Skip,
-        (_, true) => DecisionKind::Approve,
+        (_, true) => DecisionKind::APPROVE,
         (_, false) => DecisionKind::Deny { reason: "no".to_owned() },
     }
 }
@@ -117,7 +117,7 @@ fn tool_calls_of_one_turn_wait_side_by_side_and_an_answer_to_one_leaves_the_othe
         ["write, tool call 2.0 approval", "write, tool call 2.1 approval", "write, tool call 2.2 input"]
     );
     assert_eq!((run.0.gates(), run.0.under_way(), run.status()), (3, 1, CallStatus::Approval));
-    run.decides(Some(id("2.1")), DecisionKind::Approve).unwrap();
+    run.decides(Some(id("2.1")), DecisionKind::APPROVE).unwrap();
     assert!(run.0.approved.contains(&Fingerprint::of(&work("2.1")).unwrap()));
     run.decides(Some(id("2.0")), DecisionKind::Deny { reason: "no".to_owned() }).unwrap();
     assert_eq!((run.waits(), run.status()), (vec!["write, tool call 2.2 input".to_owned()], CallStatus::Input));
@@ -130,15 +130,15 @@ fn a_decision_that_names_no_tool_call_is_about_the_only_one_that_waits() {
     let mut run = Made::new();
     run.opens(Some(id("2.0")), GateKind::Approval);
     run.opens(Some(id("2.1")), GateKind::Approval);
-    let refused = run.decides(None, DecisionKind::Approve).unwrap_err();
+    let refused = run.decides(None, DecisionKind::APPROVE).unwrap_err();
     assert_eq!(refused.code, ErrorCode::Ambiguous);
     assert!(refused.message.contains("--call 2.0 (approval), --call 2.1 (approval)"), "{refused}");
     assert_eq!(run.0.gates(), 2);
-    run.decides(Some(id("2.0")), DecisionKind::Approve).unwrap();
-    let refused = run.decides(Some(id("2.0")), DecisionKind::Approve).unwrap_err();
+    run.decides(Some(id("2.0")), DecisionKind::APPROVE).unwrap();
+    let refused = run.decides(Some(id("2.0")), DecisionKind::APPROVE).unwrap_err();
     assert_eq!(refused.code, ErrorCode::NotWaiting);
     assert!(refused.message.contains("`write` --call 2.1"), "{refused}");
-    run.decides(None, DecisionKind::Approve).unwrap();
+    run.decides(None, DecisionKind::APPROVE).unwrap();
     assert_eq!(run.0.gates(), 0);
 }
 
@@ -181,7 +181,7 @@ fn a_gate_of_a_tool_call_says_which() {
     assert_eq!(serde_json::to_value(gate(None, GateKind::Input)).unwrap().get("call"), None);
     let decision: Decision =
         serde_json::from_value(json!({"key": "write", "call": "2.0", "decide": "approve"})).unwrap();
-    assert_eq!((decision.call, decision.kind), (Some(id("2.0")), DecisionKind::Approve));
+    assert_eq!((decision.call, decision.kind), (Some(id("2.0")), DecisionKind::APPROVE));
 }
 
 proptest! {

@@ -423,7 +423,7 @@ fn taken_as_it_is(gate: &Gate, name: &str) -> DecisionKind {
     match gate.kind() {
         GateKind::Stale => DecisionKind::Keep,
         GateKind::InDoubt => DecisionKind::Skip,
-        GateKind::Approval => DecisionKind::Approve,
+        GateKind::Approval => DecisionKind::APPROVE,
         GateKind::Input => DecisionKind::Answer { value: json!({ "name": name }) },
         _ if gate.allows(crate::core::gate::Answer::Accept) => accept(),
         _ => DecisionKind::Skip,
@@ -474,7 +474,7 @@ fn act(sim: &mut Sim, choice: u16) -> bool {
     let Some(key) = key else { return false };
     let tried = sim.run.call(&key).is_some_and(|call| !call.attempts.is_empty());
     let again = matches!(kind, DecisionKind::Retry { .. } | DecisionKind::Again { .. } | DecisionKind::Reopen)
-        || (tried && kind == DecisionKind::Approve);
+        || (tried && kind == DecisionKind::APPROVE);
     let Ok(events) = decide(&sim.run, &Decision::new(key.clone(), kind), &ANA.into()) else { return false };
     for event in &events {
         sim.apply(event.clone());

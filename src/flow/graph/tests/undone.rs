@@ -404,7 +404,7 @@ fn act(sim: &mut Sim, choice: u16) {
     let asks = |key: &Key| sim.run.call(key).and_then(|call| call.gates.own()).map(Gate::kind);
     let (key, kind) = match (choice / 2) % 16 {
         0..=4 if pick(&gates).and_then(|key| asks(&key)) == Some(GateKind::Approval) => {
-            (pick(&gates), DecisionKind::Approve)
+            (pick(&gates), DecisionKind::APPROVE)
         }
         0..=4 => (pick(&gates), accept()),
         5 => (pick(&gates), edit("mine")),

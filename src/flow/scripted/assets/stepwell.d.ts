@@ -142,7 +142,7 @@ export interface CallFailed extends Error {
   /** The kind of failure. */
   class:
     | "auth" | "rate_limit" | "server" | "network" | "timeout" | "bad_request"
-    | "bad_output" | "refused" | "too_long" | "command" | "definition" | "denied";
+    | "bad_output" | "refused" | "too_long" | "command" | "definition" | "denied" | "tool" | "turns";
   /** The call's name. */
   key: string;
 }

@@ -252,7 +252,7 @@ impl InboxScreen {
         }
         match id {
             Id::Accept => return self.accept(),
-            Id::Approve => return self.decide(GateKind::Approval, DecisionKind::Approve),
+            Id::Approve => return self.decide(GateKind::Approval, DecisionKind::APPROVE),
             Id::Keep => return self.decide(GateKind::Stale, DecisionKind::Keep),
             Id::Again if self.failed().is_some() => return self.take_up(),
             Id::Again => {

@@ -90,7 +90,7 @@ fn accepting_one_review_after_another_never_slides_into_an_approval() {
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     // Going on is a key of its own.
     let effects = press(&mut screen, &["]", "a", "Y"]);
-    assert_eq!(decided(&effects), [("push".to_owned(), DecisionKind::Approve)]);
+    assert_eq!(decided(&effects), [("push".to_owned(), DecisionKind::APPROVE)]);
     assert!(look(&mut screen, (80, 24)).contains("Nothing waits for you."));
 }
 

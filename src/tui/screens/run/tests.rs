@@ -344,7 +344,7 @@ fn an_approval_shows_the_exact_bytes_and_takes_only_its_own_keys() {
     let mut screen = open(story);
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     assert_eq!(press(&mut screen, &["a", "Enter"]), []);
-    assert_eq!(decided(&press(&mut screen, &["Y"]))[0].kind, DecisionKind::Approve);
+    assert_eq!(decided(&press(&mut screen, &["Y"]))[0].kind, DecisionKind::APPROVE);
     press(&mut screen, &["n"]);
     typed(&mut screen, "not yet");
     let effects = press(&mut screen, &["Enter"]);

@@ -174,7 +174,7 @@ impl RunScreen {
         }
         match id {
             Id::Accept => self.accept(),
-            Id::Approve => self.decide(GateKind::Approval, DecisionKind::Approve),
+            Id::Approve => self.decide(GateKind::Approval, DecisionKind::APPROVE),
             Id::Keep => self.decide(GateKind::Stale, DecisionKind::Keep),
             Id::Again => self.again(),
             Id::Skip => self.skip(),

@@ -55,7 +55,7 @@ fn what_runs_is_what_stood_on_the_screen_when_it_was_allowed() {
     world.draw();
     let (effects, _) = UiModel::update(&mut world.interface, Message::Key(key("Y")));
     assert!(
-        matches!(effects.as_slice(), [Order::Backend(Request::Change(Change::Decide(_, decision)))] if decision.kind == DecisionKind::Approve),
+        matches!(effects.as_slice(), [Order::Backend(Request::Change(Change::Decide(_, decision)))] if decision.kind == DecisionKind::APPROVE),
         "{effects:?}"
     );
 }

@@ -1,0 +1,84 @@
+//! Leave: a person allows an effect, the calls of a tool, or tools that have changed, or refuses it.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::Refusal;
+use crate::core::actor::Actor;
+use crate::core::call::Call;
+use crate::core::code::ErrorCode;
+use crate::core::event::Event;
+use crate::core::failure::{Failure, FailureClass};
+use crate::core::fingerprint::Fingerprint;
+use crate::core::gate::{ApprovalBody, Gate, GateBody};
+use crate::core::schema;
+use crate::core::work::Work;
+
+/// The event of allowing what a gate asks about.
+pub(super) fn approved(
+    call: &Call,
+    gate: &Gate,
+    for_run: bool,
+    arguments: Option<&Value>,
+    by: Actor,
+) -> Result<Event, Refusal> {
+    let approval = match &gate.body {
+        GateBody::Approval(approval) => Some(approval),
+        _ => None,
+    };
+    let tool = gate.tool();
+    let not = |what: &str| {
+        let text = format!("`{}` waits for {}: {what}", gate.name(), gate.kind());
+        Refusal::new(ErrorCode::NotAllowed, text)
+    };
+    if for_run && tool.is_none() {
+        return Err(not("only a tool is allowed for the rest of the run"));
+    }
+    let fingerprint = match (approval, arguments) {
+        (_, Some(arguments)) => {
+            let Some(tool) = tool.filter(|_| gate.call.is_some()) else {
+                return Err(not("only a call that a model asks for takes other arguments"));
+            };
+            fits(call, gate, tool, arguments)?;
+            let work = Work::tool(tool, arguments.clone());
+            Fingerprint::of(&work).map_err(|error| Refusal::new(ErrorCode::InvalidInput, error.to_string()))?
+        }
+        (Some(approval), None) => approval.bytes.clone(),
+        (None, None) => match &gate.body {
+            GateBody::Tools(tools) => tools.fingerprint.clone(),
+            _ => return Err(not("there is nothing to allow")),
+        },
+    };
+    let arguments = arguments.cloned().map(Arc::new);
+    Ok(Event::CallApproved { key: gate.key.clone(), call: gate.call, fingerprint, arguments, for_run, by })
+}
+
+/// The arguments that a person gives are held to what the tool takes, as the model's are.
+fn fits(call: &Call, gate: &Gate, tool: &str, arguments: &Value) -> Result<(), Refusal> {
+    let refused = |problem: String| {
+        let text = format!("the arguments for {tool} ({}) {problem}", gate.name());
+        Refusal::new(ErrorCode::InvalidInput, text)
+    };
+    if !arguments.is_object() {
+        return Err(refused("are no JSON object".to_owned()));
+    }
+    let Some(spec) = call.tool_use().and_then(|used| used.tool(tool)) else { return Ok(()) };
+    schema::validate(&spec.input, arguments).map_err(|problem| refused(format!("do not fit its schema: {problem}")))
+}
+
+/// The event of refusing what a gate asks about.
+pub(super) fn denied(call: &Call, gate: &Gate, reason: &str, by: Actor) -> Result<Event, Refusal> {
+    let fingerprint = match &gate.body {
+        GateBody::Approval(ApprovalBody { fingerprint, .. }) => Some(fingerprint),
+        GateBody::Tools(_) => call.newest().map(|attempt| &attempt.fingerprint),
+        _ => None,
+    };
+    let Some(fingerprint) = fingerprint.cloned() else {
+        let text = format!("`{}` waits for {}: there is nothing to deny", gate.name(), gate.kind());
+        return Err(Refusal::new(ErrorCode::NotAllowed, text));
+    };
+    let reason = if reason.trim().is_empty() { format!("denied by {by}") } else { reason.trim().to_owned() };
+    let (error, step) = (Failure::new(FailureClass::Denied, reason), call.step.clone());
+    Ok(Event::CallFailed { key: gate.key.clone(), call: gate.call, step, fingerprint, error, failed: Vec::new(), by })
+}

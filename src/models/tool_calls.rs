@@ -1,0 +1,306 @@
+//! Calls of tools, put together from the pieces in which servers send them.
+//!
+//! A piece belongs to a call by its index, its id or its name, whichever the server gives. What is sent twice counts once:
+//! some servers stream a call and then send it whole, or send all of it so far with every piece.
+
+use serde_json::{Map, Value};
+
+use crate::core::model::ModelCall;
+
+use super::halves::JoinedText;
+
+/// A piece of a call, as it arrives. What a server leaves out is `None` or empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CallPiece<'a> {
+    /// Its place among the calls of the turn.
+    pub(super) index: Option<u64>,
+    pub(super) id: &'a str,
+    pub(super) name: &'a str,
+    /// More of the arguments, as JSON text.
+    pub(super) arguments: &'a str,
+}
+
+/// The calls of a turn, as far as they have arrived.
+#[derive(Debug, Default)]
+pub(super) struct ToolCalls(Vec<PartialCall>);
+
+#[derive(Debug, Default)]
+struct PartialCall {
+    index: Option<u64>,
+    id: String,
+    name: String,
+    json: JoinedText,
+    /// The newest piece of the arguments.
+    newest: JoinedText,
+    /// What the server has to be sent back with it.
+    opaque: Map<String, Value>,
+}
+
+impl ToolCalls {
+    /// Takes a piece. Gives which call it belongs to.
+    pub(super) fn push(&mut self, piece: CallPiece<'_>) -> usize {
+        // An id or a name that is another one begins another call: some servers number all calls alike.
+        let is_same = |call: &PartialCall| {
+            (piece.index.is_none() || call.index.is_none() || call.index == piece.index)
+                && (piece.id.is_empty() || call.id.is_empty() || call.id == piece.id)
+                && (piece.name.is_empty() || call.name.is_empty() || call.name == piece.name)
+        };
+        let at = self.0.iter().rposition(is_same).unwrap_or_else(|| {
+            self.0.push(PartialCall::default());
+            self.0.len() - 1
+        });
+        let call = &mut self.0[at];
+        call.index = call.index.or(piece.index);
+        if call.id.is_empty() {
+            piece.id.clone_into(&mut call.id);
+        }
+        if call.name.is_empty() {
+            piece.name.trim().clone_into(&mut call.name);
+        }
+        if !piece.arguments.is_empty() {
+            call.json.push(piece.arguments);
+            call.newest = JoinedText::default();
+            call.newest.push(piece.arguments);
+        }
+        at
+    }
+
+    /// Keeps what the server has to be sent back with a call.
+    pub(super) fn keep(&mut self, at: usize, field: &str, value: Value) {
+        if let Some(call) = self.0.get_mut(at) {
+            call.opaque.insert(field.to_owned(), value);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The name of a call.
+    pub(super) fn name(&self, at: usize) -> &str {
+        self.0.get(at).map_or("", |call| &call.name)
+    }
+
+    /// The arguments of a call, as far as they have arrived.
+    pub(super) fn arguments(&self, at: usize) -> &str {
+        self.0.get(at).map_or("", |call| call.json.as_str())
+    }
+
+    /// How long they are in all, in bytes.
+    pub(super) fn length(&self) -> usize {
+        self.0.iter().map(|call| call.json.as_str().len()).sum()
+    }
+
+    /// The name of the newest call where its arguments are not whole.
+    pub(super) fn unfinished(&self) -> Option<&str> {
+        let newest = self.0.last()?;
+        let whole = !newest.json.as_str().is_empty() && !newest.values().iter().any(Value::is_string);
+        (!whole).then_some(newest.name.as_str())
+    }
+
+    /// The arguments of one call as text, which is taken away. As they were written, where they were sent once.
+    pub(super) fn take_text(&mut self, at: usize) -> String {
+        if at >= self.0.len() {
+            return String::new();
+        }
+        let call = self.0.remove(at);
+        match call.values().first() {
+            Some(first) if !first.is_string() && call.is_repeated() => first.to_string(),
+            _ => call.json.into_string(),
+        }
+    }
+
+    /// The calls, each with what the server has to be sent back with it.
+    pub(super) fn finish(self) -> Vec<(ModelCall, Map<String, Value>)> {
+        let each = self.0.into_iter().flat_map(|call| {
+            // Calls that nothing tells apart but what they are called with: only the first has the id.
+            let values = call.values().into_iter().enumerate();
+            let each = values.map(|(nth, arguments)| {
+                let id = if nth == 0 { call.id.clone() } else { String::new() };
+                let opaque = if nth == 0 { call.opaque.clone() } else { Map::new() };
+                (ModelCall { id, name: call.name.clone(), arguments }, opaque)
+            });
+            each.collect::<Vec<_>>()
+        });
+        each.collect()
+    }
+}
+
+impl PartialCall {
+    /// Whether what has arrived is something other than one JSON value.
+    fn is_repeated(&self) -> bool {
+        serde_json::from_str::<serde::de::IgnoredAny>(self.json.as_str()).is_err()
+    }
+
+    /// What it is called with: one value, or several where several calls look like one. What is no JSON is a text.
+    fn values(&self) -> Vec<Value> {
+        let joined = self.json.as_str();
+        let read =
+            |text: &str| serde_json::Deserializer::from_str(text).into_iter::<Value>().collect::<Result<Vec<_>, _>>();
+        let Ok(mut values) = read(joined) else {
+            // All of it so far came with every piece.
+            let whole = serde_json::from_str::<Value>(self.newest.as_str()).ok().filter(Value::is_object);
+            return vec![whole.unwrap_or_else(|| Value::String(joined.to_owned()))];
+        };
+        values = values.into_iter().map(unpacked).collect();
+        // `{}` is what some servers begin with.
+        if values.iter().any(|value| value.as_object().is_none_or(|fields| !fields.is_empty())) {
+            values.retain(|value| value.as_object().is_none_or(|fields| !fields.is_empty()));
+        }
+        let mut different: Vec<Value> = Vec::new();
+        for value in values {
+            if !different.contains(&value) {
+                different.push(value);
+            }
+        }
+        if different.is_empty() { vec![Value::Object(Map::new())] } else { different }
+    }
+}
+
+/// Arguments that were written as JSON within a JSON text, or as `null`, are those that are meant.
+fn unpacked(value: Value) -> Value {
+    match value {
+        Value::Null => Value::Object(Map::new()),
+        Value::String(text) => match serde_json::from_str::<Value>(&text) {
+            Ok(inner @ Value::Object(_)) => inner,
+            _ if text.trim().is_empty() => Value::Object(Map::new()),
+            _ => Value::String(text),
+        },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    type Piece = (Option<u64>, &'static str, &'static str, &'static str);
+
+    fn calls(pieces: &[Piece]) -> Vec<(String, String, Value)> {
+        let mut calls = ToolCalls::default();
+        for (index, id, name, arguments) in pieces.iter().copied() {
+            calls.push(CallPiece { index, id, name, arguments });
+        }
+        calls.finish().into_iter().map(|(call, _)| (call.id, call.name, call.arguments)).collect()
+    }
+
+    fn call(id: &str, name: &str, arguments: Value) -> (String, String, Value) {
+        (id.to_owned(), name.to_owned(), arguments)
+    }
+
+    #[test]
+    fn pieces_find_their_call_by_index_by_id_and_by_name() {
+        let two = [call("a", "read", json!({"p": 1})), call("b", "list", json!({"q": 2}))];
+        for (how, pieces) in [
+            (
+                "index",
+                [
+                    (Some(0), "a", "read", r#"{"p""#),
+                    (Some(1), "b", "list", r#"{"q""#),
+                    (Some(0), "", "", ":1}"),
+                    (Some(1), "", "", ":2}"),
+                ]
+                .as_slice(),
+            ),
+            (
+                "id",
+                &[
+                    (None, "a", "read", r#"{"p""#),
+                    (None, "b", "list", r#"{"q""#),
+                    (None, "a", "", ":1}"),
+                    (None, "b", "", ":2}"),
+                ],
+            ),
+            (
+                "id, all of one index",
+                &[(Some(0), "a", "read", r#"{"p":1}"#), (Some(0), "b", "list", r#"{"q""#), (Some(0), "b", "", ":2}")],
+            ),
+            ("whole", &[(None, "a", "read", r#"{"p":1}"#), (None, "b", "list", r#"{"q":2}"#)]),
+            (
+                "name in every piece",
+                &[
+                    (Some(0), "a", "read", ""),
+                    (Some(0), "a", "read", r#"{"p""#),
+                    (Some(0), "a", "read", ":1}"),
+                    (Some(1), "b", "list", r#"{"q":2}"#),
+                ],
+            ),
+        ] {
+            assert_eq!(calls(pieces), two, "{how}");
+        }
+        let nameless = calls(&[(None, "", "read", r#"{"p":1}"#), (None, "", "list", ""), (None, "", "", r#"{"q":2}"#)]);
+        assert_eq!(nameless, [call("", "read", json!({"p": 1})), call("", "list", json!({"q": 2}))]);
+    }
+
+    #[test]
+    fn what_is_sent_twice_counts_once_and_what_differs_is_another_call() {
+        for (how, pieces, arguments) in [
+            (
+                "streamed, then whole",
+                [(Some(0), "a", "read", r#"{"p": "#), (Some(0), "", "", "1}"), (Some(0), "a", "read", r#"{"p":1}"#)]
+                    .as_slice(),
+                vec![json!({"p": 1})],
+            ),
+            (
+                "whole, then whole without an index",
+                &[(Some(0), "a", "read", r#"{"p":1}"#), (None, "a", "read", r#"{"p":1}"#)],
+                vec![json!({"p": 1})],
+            ),
+            (
+                "all of it so far",
+                &[
+                    (Some(0), "a", "read", r#"{"p""#),
+                    (Some(0), "a", "", r#"{"p":{"q""#),
+                    (Some(0), "a", "", r#"{"p":{"q":1}}"#),
+                ],
+                vec![json!({"p": {"q": 1}})],
+            ),
+            (
+                "an empty object first",
+                &[(Some(0), "a", "read", "{}"), (Some(0), "", "", r#"{"p":1}"#)],
+                vec![json!({"p": 1})],
+            ),
+            (
+                "nested and alike",
+                &[(Some(0), "a", "read", r#"{"p":"#), (Some(0), "", "", r#"{"p":"#), (Some(0), "", "", "1}}")],
+                vec![json!({"p": {"p": 1}})],
+            ),
+            (
+                "two calls of one tool, with nothing to tell them apart",
+                &[(Some(0), "", "read", r#"{"p":1}"#), (Some(0), "", "read", r#"{"p":2}"#)],
+                vec![json!({"p": 1}), json!({"p": 2})],
+            ),
+        ] {
+            let found: Vec<Value> = calls(pieces).into_iter().map(|(_, _, arguments)| arguments).collect();
+            assert_eq!(found, arguments, "{how}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_a_value_whatever_they_were_written_as() {
+        for (written, arguments) in [
+            ("", json!({})),
+            ("  ", json!({})),
+            ("null", json!({})),
+            (r#""""#, json!({})),
+            (r#""{\"p\": 1}""#, json!({"p": 1})),
+            ("[1]", json!([1])),
+            (r#"{"p": 1"#, json!(r#"{"p": 1"#)),
+            ("the file, please", json!("the file, please")),
+        ] {
+            assert_eq!(calls(&[(Some(0), "a", "read", written)]), [call("a", "read", arguments)], "{written}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_a_limit_cut_is_known_to_be_cut() {
+        for (written, cut) in [("", true), (r#"{"p": "#, true), (r#"{"p": 1}"#, false), ("{}", false)] {
+            let mut calls = ToolCalls::default();
+            calls.push(CallPiece { index: Some(0), id: "a", name: "read", arguments: r#"{"p":1}"# });
+            calls.push(CallPiece { index: Some(1), id: "b", name: "list", arguments: written });
+            assert_eq!(calls.unfinished(), cut.then_some("list"), "{written}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Tools beside a schema, servers that take no tools, and turns that cannot be gone on from.
+
+use super::*;
+
+#[tokio::test]
+async fn an_answer_with_a_schema_comes_by_a_tool_of_ours_after_the_others() {
+    let schema = json!({"type": "array", "items": {"type": "string"}});
+    for kind in KINDS {
+        let answer = |id: &str, name: &str, arguments: Value| match kind {
+            ProviderKind::Anthropic => {
+                blocks(&[json!({"type": "tool_use", "id": id, "name": name, "input": arguments})])
+            }
+            ProviderKind::Ollama => lines(&[
+                json!({"message": {"tool_calls": [{"function": {"name": name, "arguments": arguments}}]}}),
+                json!({"done": true}),
+            ]),
+            _ => deltas(
+                &[
+                    json!({"tool_calls": [{"index": 0, "id": id, "function": {"name": name, "arguments": arguments.to_string()}}]}),
+                ],
+                "tool_calls",
+            ),
+        };
+        let server = ModelServer::start([
+            answer("c1", "files__read", json!({"path": "a"})),
+            answer("c2", "answer", json!({"answer": ["x", "y"]})),
+            Reply::text("[\"z\"]"),
+        ]);
+        let models = models(config(vec![("p", provider(kind, &server))]));
+        let asked = ModelRequest { schema: Some(schema.clone()), ..with_tools("List") };
+        let (turn, screen) = (ask(&models, asked.clone()).await.unwrap(), Screen::default());
+        assert_eq!((turn.finish, turn.calls.len(), turn.text.data()), (Finish::Calls, 1, ""), "{kind:?}");
+        let next = after(&asked, &turn);
+        let done = models.complete(next.clone(), screen.sink(), CancellationToken::new()).await.unwrap();
+        assert_eq!((done.text.data(), done.finish, done.calls.len()), (r#"["x","y"]"#, Finish::Stop, 0), "{kind:?}");
+        assert!(screen.text().contains("\"x\""), "the answer is shown as it comes: {}", screen.text());
+        // A model that answers in words instead has answered.
+        assert_eq!(ask(&models, next).await.unwrap().text.data(), "[\"z\"]");
+
+        let body = &server.requests()[0].body;
+        let tools = body["tools"].as_array().unwrap();
+        let ours = tools.last().unwrap();
+        let (name, parameters) = match kind {
+            ProviderKind::Anthropic => (&ours["name"], &ours["input_schema"]),
+            _ => (&ours["function"]["name"], &ours["function"]["parameters"]),
+        };
+        assert_eq!(
+            (tools.len(), name, &parameters["properties"]["answer"]),
+            (3, &json!("answer"), &schema),
+            "{kind:?}"
+        );
+        let held = ["format", "response_format"].iter().any(|field| body.get(field).is_some());
+        assert!(!held && body["tool_choice"] != json!({"type": "tool", "name": "answer"}), "it may call others first");
+        assert!(body.to_string().contains("by calling the tool `answer`"), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_tool_that_is_called_answer_is_not_taken_for_ours_and_an_answer_before_the_results_does_not_count() {
+    let frames = [
+        json!({"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "answer", "arguments": "{\"path\":\"a\"}"}}]}),
+        json!({"tool_calls": [{"index": 1, "id": "c2", "function": {"name": "final_answer", "arguments": "{\"a\":1}"}}]}),
+    ];
+    let server = ModelServer::start([deltas(&frames, "tool_calls")]);
+    let asked = ModelRequest {
+        schema: Some(json!({"type": "object", "properties": {"a": {}}})),
+        tools: vec![offer("answer")],
+        ..request("x")
+    };
+    let turn = ask(&models(config(vec![("p", provider(ProviderKind::OpenAi, &server))])), asked).await.unwrap();
+    assert_eq!(turn.calls, [call("c1", "answer", json!({"path": "a"}))]);
+    assert_eq!((turn.finish, turn.text.data()), (Finish::Calls, ""));
+    assert_eq!(turn.discarded[0].text.data(), "{\"a\":1}", "it was paid for, so it is kept");
+    assert!(turn.discarded[0].why.contains("before their results"), "{}", turn.discarded[0].why);
+}
+
+#[tokio::test]
+async fn a_schema_that_is_refused_as_a_tool_is_asked_for_in_words_and_the_tools_stay() {
+    let server = ModelServer::answering(|_, asked| {
+        let ours = asked.body["tools"].as_array().unwrap().iter().find(|tool| tool["function"]["name"] == "answer");
+        let why = "Invalid schema for function 'answer': In context=(), 'minItems' is not permitted.";
+        match ours {
+            Some(_) => Reply::status(400).body(&json!({"error": {"message": why}}).to_string()),
+            None => Reply::text("[\"a\"]"),
+        }
+    });
+    let models = models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
+    let schema = json!({"type": "array", "minItems": 1, "items": {"type": "string"}});
+    let done = ask(&models, ModelRequest { schema: Some(schema), ..with_tools("x") }).await.unwrap();
+    assert_eq!(done.text.data(), "[\"a\"]");
+    let last = server.requests().pop().unwrap().body;
+    assert_eq!(last["tools"].as_array().unwrap().len(), 2);
+    assert!(last["messages"][0]["content"].as_str().unwrap().contains("\"minItems\":1"));
+}
+
+#[tokio::test]
+async fn a_model_without_tools_says_so_and_what_to_do_and_never_answers_without_them() {
+    for (kind, status, said) in [
+        (ProviderKind::Ollama, 400, "registry.ollama.ai/library/m:latest does not support tools"),
+        (ProviderKind::OpenAi, 404, "No endpoints found that support tool use."),
+        (
+            ProviderKind::OpenAi,
+            400,
+            "\"auto\" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set",
+        ),
+        (ProviderKind::OpenAi, 500, "tools param requires --jinja flag"),
+        (ProviderKind::Anthropic, 400, "tools: this model does not support tools"),
+    ] {
+        for schema in [None, Some(json!({"type": "object"}))] {
+            let server = ModelServer::answering(move |_, asked| match asked.body.get("tools") {
+                Some(_) => Reply::status(status).body(&json!({"error": {"message": said}}).to_string()),
+                None => Reply::text("I looked everywhere."),
+            });
+            let models = models(config(vec![("p", provider(kind, &server))]));
+            let failed = ask(&models, ModelRequest { schema, ..with_tools("x") }).await.unwrap_err().failure;
+            assert_eq!(failed.class, FailureClass::BadRequest, "{said}");
+            let advice = "Take a model that calls tools instead of `m`, or leave `tools` out of the step.";
+            assert!(
+                failed.message.contains(advice) && failed.message.contains(said.trim_end_matches('.')),
+                "{}",
+                failed.message
+            );
+            assert_eq!(server.requests().len(), 1, "{said}");
+        }
+    }
+    // Another model of the step may.
+    let (without, with) = (
+        ModelServer::start([Reply::status(400).body(r#"{"error":"m does not support tools"}"#)]),
+        ModelServer::start([two_calls(ProviderKind::OpenAi)]),
+    );
+    let models = models(config(vec![
+        ("p", provider(ProviderKind::Ollama, &without)),
+        ("q", provider(ProviderKind::OpenAi, &with)),
+    ]));
+    let turn = ask(&models, with_tools("x")).await.unwrap();
+    assert_eq!((turn.calls.len(), turn.model.as_str()), (2, "q/m"));
+    assert!(turn.notes[0].contains("does not support tools"), "{:?}", turn.notes);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_tools_and_does_not_show_them_to_the_model_is_caught() {
+    let server = ModelServer::start([
+        Reply::text("I cannot read files.").usage(Some((19, 5))),
+        Reply::text("I need none.").usage(Some((90, 5))),
+        Reply::text("Who knows.").usage(None),
+    ]);
+    let models = models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
+    let unseen = ask(&models, with_tools("x")).await.unwrap().notes;
+    assert!(unseen[0].contains("may not have seen its tools: the server read 19 of about"), "{unseen:?}");
+    for _ in 0..2 {
+        assert_eq!(ask(&models, with_tools("x")).await.unwrap().notes, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn the_schema_of_a_tool_that_is_refused_is_named() {
+    let why = "Invalid schema for function 'files__list': schema must have type 'object'";
+    let server = ModelServer::start([Reply::status(400).body(&json!({"error": {"message": why}}).to_string())]);
+    let asked = ModelRequest { schema: Some(json!({"type": "object"})), ..with_tools("x") };
+    let failed =
+        ask(&models(config(vec![("p", provider(ProviderKind::OpenAi, &server))])), asked).await.unwrap_err().failure;
+    assert!(failed.message.contains(why) && failed.message.contains("Leave that tool out"), "{}", failed.message);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_turn_that_cannot_be_gone_on_from_fails_and_a_call_that_is_whole_counts() {
+    let begun = |arguments: &str| json!({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "files__read", "arguments": arguments}}]});
+    let fails_with = async |reply: Reply| {
+        let server = ModelServer::start([reply]);
+        ask(&models(config(vec![("p", provider(ProviderKind::OpenAi, &server))])), with_tools("x")).await
+    };
+    let cut = fails_with(deltas(&[json!({"content": "Let me look."}), begun("{\"path\": \"/ho")], "length"))
+        .await
+        .unwrap_err();
+    assert_eq!((cut.failure.class, cut.partial.data()), (FailureClass::TooLong, "Let me look."));
+    assert!(
+        cut.failure.message.contains("in the middle of a call of `files__read`. Raise max_tokens"),
+        "{}",
+        cut.failure.message
+    );
+    let whole = fails_with(deltas(&[begun("{\"path\": \"/home\"}")], "length")).await.unwrap();
+    assert_eq!((whole.finish, whole.calls.len()), (Finish::Calls, 1));
+
+    let none = fails_with(deltas(&[], "tool_calls")).await.unwrap_err().failure;
+    assert_eq!(none.class, FailureClass::Server);
+    assert!(none.message.contains("sent no call"), "{}", none.message);
+    // One that says so, and answers.
+    let answered = fails_with(deltas(&[json!({"content": "Four."})], "tool_calls")).await.unwrap();
+    assert_eq!((answered.text.data(), answered.finish), ("Four.", Finish::Stop));
+
+    let refused = fails_with(deltas(&[begun("{\"path\": \"/etc/passwd\"}")], "content_filter")).await.unwrap();
+    assert_eq!((refused.finish, refused.calls.len(), &refused.opaque), (Finish::Refused, 0, &None));
+
+    let broken =
+        fails_with(Reply::raw(SSE, format!("data: {}\n\n", json!({"choices": [{"delta": begun("{}")}]})))).await;
+    assert_eq!(broken.unwrap_err().failure.class, FailureClass::Network, "it ended before it said so");
+
+    let endless: Vec<Value> = (0..400)
+        .map(|n| json!({"tool_calls": [{"index": n, "function": {"name": "files__read", "arguments": "{}"}}]}))
+        .collect();
+    let endless = fails_with(deltas(&endless, "tool_calls")).await.unwrap_err().failure;
+    assert!(endless.message.contains("more than 256 calls"), "{}", endless.message);
+}
+
+#[tokio::test]
+async fn a_call_that_the_server_could_not_read_is_drawn_once_more() {
+    let failed = || {
+        Reply::status(400).body(
+            &json!({"error": {"message": "Failed to call a function. See 'failed_generation'.", "code": "tool_use_failed"}}).to_string(),
+        )
+    };
+    let server = ModelServer::start([failed(), two_calls(ProviderKind::OpenAi)]);
+    let models = models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
+    let turn = ask(&models, with_tools("x")).await.unwrap();
+    assert_eq!((turn.calls.len(), turn.notes.len()), (2, 0));
+    let server = ModelServer::start([failed(), failed(), Reply::text("never")]);
+    let settings = config(vec![("p", provider(ProviderKind::OpenAi, &server))]);
+    let failed = ask(&self::models(settings), with_tools("x")).await.unwrap_err().failure;
+    assert_eq!((failed.class, server.requests().len()), (FailureClass::BadRequest, 2), "{}", failed.message);
+}
