@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy as _;
 use etcetera::base_strategy::Xdg;
 
-
 /// The name of the folders and of the store.
 const NAME: &str = "stepwell";
 
