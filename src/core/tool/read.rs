@@ -35,6 +35,12 @@ pub fn read(root: &Table<'_>, files: Option<OwnFiles<'_>>, report: &Report) -> D
     entries.into_iter().filter_map(|item| Some((item.name().to_owned(), reader.tool(item)?))).collect()
 }
 
+/// Whether a `[tools.NAME]` declares a server.
+#[must_use]
+pub fn is_server(table: &Table<'_>) -> bool {
+    table.has("command") || table.has("url")
+}
+
 struct Reader<'r> {
     files: Option<OwnFiles<'r>>,
     report: &'r Report,
@@ -45,7 +51,7 @@ impl Reader<'_> {
         let (name, span) = (item.name().to_owned(), item.name_span());
         let table = item.table()?;
         let has = |keys: &[&str]| keys.iter().any(|key| table.has(key));
-        let server = has(&["command", "url"]);
+        let server = is_server(&table);
         if !server && !has(&OF_OWN) {
             table.error(format!(
                 "`[tools.{name}]` is an MCP server, `command = [\"program\", \"argument\"]` or `url = \"https://…\"`, or a tool of \
@@ -82,6 +88,9 @@ impl Reader<'_> {
         let idempotent = table.get("idempotent").and_then(|item| item.texts()).unwrap_or_default();
         for text in &idempotent {
             self.bare(text);
+        }
+        if let Some(item) = table.get("sampling").filter(|item| item.boolean() == Some(true)) {
+            item.error("a server cannot ask a model yet: leave `sampling` out");
         }
         let server = |reach| ToolServer {
             reach,
@@ -201,7 +210,7 @@ impl Reader<'_> {
             }
         }
         let (env, cwd) = (self.references(table, "env"), table.text("cwd"));
-        argv.map(|argv| OwnWork::Program { argv: values(argv), env, cwd })
+        argv.map(|argv| OwnWork::Program { argv: values(argv), env, cwd, files: BTreeMap::new() })
     }
 
     /// An expression over `args`, and over nothing else: a tool knows nothing of the run that it is called in.
@@ -297,7 +306,7 @@ mod tests {
             approve = { "read_*" = "never", "read_secret" = "once", "*" = "always" }
             idempotent = ["read_*"]
             timeout = "30s"
-            sampling = true
+            sampling = false
             [tools.web]
             url = "https://example.org/mcp/"
             headers = { Authorization = "env:TOKEN" }
@@ -309,7 +318,7 @@ mod tests {
         let env = [("TOKEN".to_owned(), "cmd:github".to_owned())].into();
         let command = ["mcp-server-filesystem", "."].map(str::to_owned).to_vec();
         assert_eq!(files.reach, Reach::Program { command, env, cwd: Some("sub".to_owned()) });
-        assert!(files.sampling);
+        assert!(!files.sampling);
         let rules = |name| files.rules(name);
         assert_eq!((rules("read_file").approve, rules("read_file").idempotent), (ToolApproval::Never, true));
         assert_eq!((rules("read_secret").approve, rules("write").approve), (ToolApproval::Once, ToolApproval::Always));
@@ -362,6 +371,7 @@ mod tests {
                 "[tools.x]\ncommand = [\"a\"]\nheaders = {}\n",
                 "f:3:1: `headers` go to a server that is reached by `url`",
             ),
+            ("[tools.x]\ncommand = [\"a\"]\nsampling = true\n", "f:3:12: a server cannot ask a model yet"),
             ("[tools.x]\nurl = \"http://a\"\nenv = {}\n", "f:3:1: `env` is of a server that is started"),
             ("[tools.x]\ncommand = [\"a\"]\nenv = { A = \"env:\" }\n", "f:3:13: `env:` names nothing"),
             ("[tools.x]\ncommand = [\"a\"]\ntimout = \"1s\"\n", "f:3:1: unknown key `timout`; did you mean `timeout`?"),
