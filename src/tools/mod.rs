@@ -139,6 +139,13 @@ impl Shared {
         let (instance, longest) = self.instance(scope, name).await?;
         instance.list(longest).await
     }
+
+    async fn look(&self, scope: &ToolScope, server: String) -> InspectedServer {
+        match self.listing(scope, &server).await {
+            Ok(Listing { tools, notes }) => InspectedServer { server, tools: Ok(tools), notes },
+            Err(failure) => InspectedServer { server, tools: Err(failure), notes: Vec::new() },
+        }
+    }
 }
 
 impl ToolServers for McpServers {
@@ -178,16 +185,16 @@ impl ToolServers for McpServers {
     fn inspect(&self, scope: ToolScope) -> BoxFuture<'static, Vec<InspectedServer>> {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
-            let looks = shared.names(&scope).into_iter().map(|server| {
-                let (shared, scope) = (&shared, &scope);
-                async move {
-                    match shared.listing(scope, &server).await {
-                        Ok(Listing { tools, notes }) => InspectedServer { server, tools: Ok(tools), notes },
-                        Err(failure) => InspectedServer { server, tools: Err(failure), notes: Vec::new() },
-                    }
-                }
-            });
+            let looks = shared.names(&scope).into_iter().map(|server| shared.look(&scope, server));
             join_all(looks).await
+        })
+    }
+
+    fn inspect_one(&self, scope: ToolScope, server: String) -> BoxFuture<'static, Option<InspectedServer>> {
+        let shared = Arc::clone(&self.0);
+        Box::pin(async move {
+            shared.server(&scope, &server)?;
+            Some(shared.look(&scope, server).await)
         })
     }
 
