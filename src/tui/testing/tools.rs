@@ -9,7 +9,7 @@ use crate::core::event::{Event, Measured};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Answer, ApprovalBody, Gate, GateBody};
 use crate::core::task::Kind;
-use crate::core::tool::{AskedCall, CallReturn, OfferedTools, ToolHints, ToolSpec};
+use crate::core::tool::{AskedCall, CallReturn, DeclaredTools, OfferedTools, ToolHints, ToolSpec};
 use crate::core::tool_call::ToolCallId;
 use crate::core::work::{PromptWork, Work};
 
@@ -32,8 +32,8 @@ pub fn begun() -> Story {
 /// The same of a conversation.
 pub fn begun_in(kind: Kind) -> Story {
     let patterns = vec!["files/*".to_owned()];
-    let offered = OfferedTools { patterns, max_turns: 20, own: indexmap::IndexMap::new() };
-    let work = Work::Prompt(PromptWork { tools: Some(Box::new(offered)), ..PromptWork::default() });
+    let offered = OfferedTools::of(&patterns, None, None, &DeclaredTools::default());
+    let work = Work::Prompt(PromptWork { tools: offered, ..PromptWork::default() });
     Story::new("tidy", "tidy · notes", kind).started("tidy", 1, None, work).then(Event::ToolsListed {
         key: "tidy".parse().unwrap(),
         attempt: 1,
@@ -71,7 +71,7 @@ pub fn returned(story: Story, call: &str, output: Value) -> Story {
 fn asks(story: Story, call: &str, tool: &str, args: Value) -> Story {
     let body = ApprovalBody {
         step: "tidy".to_owned(),
-        work: Arc::new(Work::Tool { tool: tool.to_owned(), args }),
+        work: Arc::new(Work::tool(tool, args)),
         bytes: fingerprint(),
         fingerprint: fingerprint(),
         title: None,

@@ -475,7 +475,7 @@ fn worlds() -> Vec<World> {
         world("approval", || on(gate(GateKind::Approval, vec![Approve, Deny]))),
         world("tool calls", || on(tools::waiting())),
         world("tool calls, gone through", || {
-            then(on(tools::waiting()), &["c", "Enter", "Up", "Enter", "Up", "Enter", "Up", "Enter", "Down", "PgDn"])
+            then(on(tools::waiting()), &["c", "Enter", "Up", "Enter", "Up", "Enter", "Up", "Enter", "Down"])
         }),
         world("arguments", || then(on(tools::waiting()), &["e", "Down"])),
         world("inbox, tool call", || inbox(tools::waiting())),
