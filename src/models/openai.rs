@@ -99,6 +99,18 @@ impl Dialect for OpenAi {
         is_strict(&object_schema(schema))
     }
 
+    fn check(&self, context: &RequestContext<'_>, answer: &mut PartialAnswer) {
+        let (sent, read) = (context.request.prompt_tokens(), answer.input_tokens);
+        // Some local servers take tools, and have a template that does not show them to the model.
+        let offered = !context.request.tools.is_empty() && answer.call_count() == 0;
+        if offered && read > 0 && read * 2 < sent {
+            answer.notes.push(format!(
+                "The model may not have seen its tools: the server read {read} of about {sent} tokens. Its template may have \
+                 none; take a model that calls tools, or another template."
+            ));
+        }
+    }
+
     fn frame(&self, frame: &str, answer: &mut PartialAnswer) -> Result<(), ProviderError> {
         let frame = mark_halves(frame);
         let chunk: Chunk<'_> =

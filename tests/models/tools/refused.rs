@@ -138,6 +138,21 @@ async fn a_model_without_tools_says_so_and_what_to_do_and_never_answers_without_
 }
 
 #[tokio::test]
+async fn a_server_that_takes_tools_and_does_not_show_them_to_the_model_is_caught() {
+    let server = ModelServer::start([
+        Reply::text("I cannot read files.").usage(Some((19, 5))),
+        Reply::text("I need none.").usage(Some((90, 5))),
+        Reply::text("Who knows.").usage(None),
+    ]);
+    let models = models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
+    let unseen = ask(&models, with_tools("x")).await.unwrap().notes;
+    assert!(unseen[0].contains("may not have seen its tools: the server read 19 of about"), "{unseen:?}");
+    for _ in 0..2 {
+        assert_eq!(ask(&models, with_tools("x")).await.unwrap().notes, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
 async fn the_schema_of_a_tool_that_is_refused_is_named() {
     let why = "Invalid schema for function 'files__list': schema must have type 'object'";
     let server = ModelServer::start([Reply::status(400).body(&json!({"error": {"message": why}}).to_string())]);

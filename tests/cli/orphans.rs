@@ -2,12 +2,10 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::path::Path;
 
-use support::cli::Home;
-use support::patience::until_some;
+use crate::support::cli::Home;
+use crate::support::patience::until_some;
 
 /// Writes its process id, says something, and hangs; from the second time on it ends at once.
 const PROGRAM: &str = r#"

@@ -1,15 +1,13 @@
 //! A run says the same of itself wherever it is listed or shown.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::io::{BufRead as _, BufReader};
 use std::process::Child;
 
+use crate::support::cli::Home;
+use crate::support::model_server::{ModelServer, Reply};
+use crate::support::screen::Screen;
 use serde_json::Value;
-use support::cli::Home;
-use support::model_server::{ModelServer, Reply};
-use support::screen::Screen;
 
 /// A run in which a form waits while a model speaks, killed in the middle of that.
 fn killed(home: &Home, server: &ModelServer) -> String {

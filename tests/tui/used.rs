@@ -1,16 +1,14 @@
 //! The full-screen interface in a terminal: what a person sees, presses and comes back to.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::process::Command;
 
+use crate::support::cli::Home;
+use crate::support::model_server::{ModelServer, Reply};
+use crate::support::patience::until;
+use crate::support::screen::{ALT_ENTER, BARE_ESC, CTRL_C, CTRL_F, CTRL_S, ENTER, ESC, Screen, TAB};
 use portable_pty::CommandBuilder;
 use rustix::process::Signal;
-use support::cli::Home;
-use support::model_server::{ModelServer, Reply};
-use support::patience::until;
-use support::screen::{ALT_ENTER, BARE_ESC, CTRL_C, CTRL_F, CTRL_S, ENTER, ESC, Screen, TAB};
 
 const SMALL: (u16, u16) = (80, 24);
 
@@ -462,7 +460,7 @@ fn panics() {
 #[test]
 fn a_mistake_of_the_program_restores_the_terminal_before_it_is_told() {
     let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
-    command.args(["--ignored", "--exact", "panics", "--nocapture"]);
+    command.args(["--ignored", "--exact", "used::panics", "--nocapture"]);
     command.env("TERM", "xterm-256color");
     command.env("RUST_BACKTRACE", "0");
     let mut screen = Screen::of(command, SMALL);

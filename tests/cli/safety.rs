@@ -1,11 +1,9 @@
 //! What may run, and with which text: as the program shows it, and as it is.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-mod support;
-
+use crate::support::cli::Home;
+use crate::support::patience::until_some;
 use rustix::process::{Pid, Signal, kill_process};
-use support::cli::Home;
-use support::patience::until_some;
 
 /// What a model may write.
 const PAYLOAD: &str = "$(touch PWNED) `touch PWNED` '; touch PWNED; ' \"; touch PWNED; #";

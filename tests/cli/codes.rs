@@ -1,14 +1,12 @@
 //! Errors for programs: with `--json` the last line of stdout says why a command was not done, by a code.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::cli::{Done, Home};
+use crate::support::patience::until;
 use serde_json::{Value, json};
 use stepwell::core::code::ErrorCode;
-use support::cli::{Done, Home};
-use support::patience::until;
 
 const POEM: &str = "run poem -i topic=sea -i stanzas=2 --json";
 

@@ -1,14 +1,12 @@
 //! Where requests go: to hosts that the definition or the person has named, and elsewhere only after a question.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use support::cli::{Done, Home};
+use crate::support::cli::{Done, Home};
 
 /// A server on this machine that counts its requests.
 struct Server {

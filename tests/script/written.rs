@@ -1,10 +1,8 @@
 //! Workflows written as code, through the real program with the demo model.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
-mod support;
-
+use crate::support::cli::Home;
 use serde_json::json;
-use support::cli::Home;
 
 /// A workflow with `main.js` or `main.py`, and steps that the demo model answers.
 fn workflow(home: &Home, id: &str, flow: &str, files: &[(&str, &str)]) {
@@ -52,13 +50,11 @@ const PYTHON: &str = r#"
 import asyncio
 import stepwell
 
-
 async def main(run, inputs):
     parts = await run.step("plan", {})
     print("parts:", len(parts))
     texts = await asyncio.gather(*(run.step("write", {"part": part}) for part in parts))
     return {"title": inputs["topic"], "body": await run.step("join", {"texts": texts})}
-
 
 if __name__ == "__main__":
     stepwell.serve(main)

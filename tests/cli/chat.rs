@@ -2,13 +2,11 @@
 //! is asked with, and what counts of an answer that was lost.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
-mod support;
-
+use crate::support::cli::Home;
+use crate::support::model_server::{ModelServer, Reply};
+use crate::support::patience::until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use support::cli::Home;
-use support::model_server::{ModelServer, Reply};
-use support::patience::until;
 
 const LETTER: &str = "id = \"letter\"\nname = \"Letter\"\ninstruction = \"Write a letter\"\n\
     temperature = 0.25\nmax_tokens = 321\nreasoning_effort = \"low\"\nextra_body = { user = \"me\" }\n\

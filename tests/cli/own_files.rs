@@ -1,12 +1,10 @@
 //! A command that names a file of its definition's folder, with the real binary and a real folder.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::path::Path;
 
-use support::cli::Home;
-use support::patience::until;
+use crate::support::cli::Home;
+use crate::support::patience::until;
 
 const WORKFLOW: &str = "id = \"price\"\nname = \"Price\"\n\n[[inputs]]\nname = \"word\"\n\n[[steps]]\nid = \"ask\"\nkind = \"command\"\nargv = [\"sh\", \"@/tools/price.sh\", \"{{ inputs.word }}\"]\n";
 

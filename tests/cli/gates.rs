@@ -1,10 +1,8 @@
 //! What only a person may answer: doubt, budgets, secrets, stale results. No policy answers them.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-mod support;
-
-use support::cli::Home;
-use support::patience::until;
+use crate::support::cli::Home;
+use crate::support::patience::until;
 
 const ALL: &str = "--review accept --approve all";
 

@@ -1,10 +1,8 @@
 //! `[notify]`: what a person is told who does not look.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
-mod support;
-
-use support::cli::Home;
-use support::patience::until_some;
+use crate::support::cli::Home;
+use crate::support::patience::until_some;
 
 /// What was notified, once it is as much as this.
 fn notified(home: &Home, count: usize) -> Vec<String> {

@@ -1,9 +1,7 @@
 //! Bad arguments, inputs, definitions, configs and stores: one clear error each, before anything runs.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
-mod support;
-
-use support::cli::Home;
+use crate::support::cli::Home;
 
 #[test]
 fn a_mistake_in_the_arguments_exits_2_and_names_what_is_wrong() {

@@ -2,15 +2,13 @@
 //! drive and change what is on screen. Nothing panics, corrupts the screen or loses what was typed.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::fmt::Write as _;
 
+use crate::support::cli::Home;
+use crate::support::model_server::{ModelServer, Reply};
+use crate::support::screen::{ALT_ENTER, CTRL_C, CTRL_S, ENTER, ESC, F1, Screen, TAB};
 use portable_pty::CommandBuilder;
 use rustix::process::Signal;
-use support::cli::Home;
-use support::model_server::{ModelServer, Reply};
-use support::screen::{ALT_ENTER, CTRL_C, CTRL_S, ENTER, ESC, F1, Screen, TAB};
 
 const SIZE: (u16, u16) = (80, 24);
 const END: &str = "\x1b[F";

@@ -1,13 +1,11 @@
 //! Files that a person names on the command line: what is there already is written to as it is meant to be.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
-use support::cli::Home;
+use crate::support::cli::Home;
 
 fn done() -> Home {
     let home = Home::new();

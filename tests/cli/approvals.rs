@@ -1,10 +1,8 @@
 //! What is approved is shown, all of it, before anybody is asked.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-mod support;
-
-use support::cli::Home;
-use support::terminal::Terminal;
+use crate::support::cli::Home;
+use crate::support::terminal::Terminal;
 
 /// A request with a secret in a header and a long body.
 fn send(home: &Home) {

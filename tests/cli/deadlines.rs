@@ -1,9 +1,7 @@
 //! Deadlines as they are read and met on the command line.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-mod support;
-
-use support::cli::Home;
+use crate::support::cli::Home;
 
 /// A run that waits at a step whose gates stay open for two days, and that nobody drives.
 fn waiting(then: &str) -> Home {

@@ -1,11 +1,9 @@
 //! A model that fails, and another one that takes its place.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
-mod support;
-
+use crate::support::cli::Home;
+use crate::support::model_server::{ModelServer, Reply};
 use serde_json::json;
-use support::cli::Home;
-use support::model_server::{ModelServer, Reply};
 
 fn home(server: &ModelServer) -> Home {
     let home = Home::new();

@@ -2,13 +2,11 @@
 //! says so, and nothing that came is lost.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr};
 
-use support::cli::Home;
-use support::patience::until;
+use crate::support::cli::Home;
+use crate::support::patience::until;
 
 /// Works until it may end, and counts how often it did.
 const WORK: &str = r#"
@@ -29,7 +27,7 @@ fn locked() -> (Home, rusqlite::Connection, Child, BufReader<ChildStderr>) {
     let mut said = BufReader::new(stepwell.stderr.take().unwrap());
     until("the work", || home.path().join("begun").exists());
     let other = rusqlite::Connection::open(home.path().join("stepwell.db")).unwrap();
-    other.busy_timeout(support::patience::PATIENCE).unwrap();
+    other.busy_timeout(crate::support::patience::PATIENCE).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     home.write("go", "");
     let mut line = String::new();

@@ -3,14 +3,12 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::path::Path;
 use std::process::{Child, Stdio};
 
+use crate::support::cli::Home;
+use crate::support::patience::{until, until_some};
 use rustix::process::{Pid, Signal, kill_process};
-use support::cli::Home;
-use support::patience::{until, until_some};
 
 fn runs(pid: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z"))

@@ -1,13 +1,11 @@
 //! The line interface, in a terminal: what a person sees, types and leaves behind.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::os::unix::fs::PermissionsExt as _;
 
-use support::cli::Home;
-use support::model_server::{ModelServer, Reply};
-use support::terminal::Terminal;
+use crate::support::cli::Home;
+use crate::support::model_server::{ModelServer, Reply};
+use crate::support::terminal::Terminal;
 
 const POEM: [&str; 6] = ["run", "poem", "-i", "topic=the sea", "-i", "stanzas=1"];
 const ASKS: &str = "[q]uit >";

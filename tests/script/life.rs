@@ -1,13 +1,11 @@
 //! The life of a run that is written as code, through the real program: forked, updated, killed, taken up, followed.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::process::Child;
 
+use crate::support::cli::Home;
+use crate::support::patience::until;
 use serde_json::{Value, json};
-use support::cli::Home;
-use support::patience::until;
 
 /// A workflow in the home, with the files beside it.
 fn workflow(home: &Home, id: &str, flow: &str, steps: &str, files: &[(&str, &str)]) {

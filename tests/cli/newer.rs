@@ -1,10 +1,8 @@
 //! A run that a later version wrote: this one reads, shows, finds and exports it, says so, and leaves it alone.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
-mod support;
-
+use crate::support::cli::Home;
 use serde_json::Value;
-use support::cli::Home;
 
 /// An event of no version yet. What it says is written in a way that no version would, so that it shows whether it is
 /// given back as it was.

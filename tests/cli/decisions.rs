@@ -2,9 +2,7 @@
 //! out, a decision taken back, a run put away, another model for the rest.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-mod support;
-
-use support::cli::Home;
+use crate::support::cli::Home;
 
 const FAILING: &str = r#"
 id = "bad"

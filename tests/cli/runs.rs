@@ -1,15 +1,13 @@
 //! Runs from the command line: what a person types, what comes out, and the exit code.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
-mod support;
-
+use crate::support::cli::Home;
+use crate::support::patience::until;
 use serde_json::Value;
-use support::cli::Home;
-use support::patience::until;
 
 const POEM: [&str; 6] = ["run", "poem", "-i", "topic=the sea", "-i", "stanzas=2"];
 
-fn poem(home: &Home, more: &[&str]) -> support::cli::Done {
+fn poem(home: &Home, more: &[&str]) -> crate::support::cli::Done {
     home.run(POEM.iter().chain(more))
 }
 

@@ -1,11 +1,9 @@
 //! A store that is damaged inside: what is said, that nothing is lost by it, and that the file stays.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::fs;
 
-use support::cli::Home;
+use crate::support::cli::Home;
 
 /// Fills the first page of a table with what cannot be there.
 fn damage(home: &Home, table: &str) -> Vec<u8> {

@@ -1,14 +1,12 @@
 //! What programs read: `--json` line by line, `show --json`, `tasks --json`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::io::Read as _;
 use std::process::Child;
 
+use crate::support::cli::Home;
+use crate::support::model_server::{ModelServer, Reply};
 use serde_json::Value;
-use support::cli::Home;
-use support::model_server::{ModelServer, Reply};
 
 const POEM: &str = "run poem -i topic=sea -i stanzas=2 --json";
 

@@ -1,17 +1,15 @@
 //! The interface and its terminal: what terminals send, programs that have it for a while, and terminals that go away.
 #![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
-mod support;
-
 use std::io::{Read as _, Write as _};
 use std::num::NonZero;
 use std::os::unix::fs::PermissionsExt as _;
 
+use crate::support::cli::Home;
+use crate::support::patience::{until, until_some};
+use crate::support::screen::{BARE_ESC, CTRL_C, CTRL_S, ENTER, ESC, Screen};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
-use support::cli::Home;
-use support::patience::{until, until_some};
-use support::screen::{BARE_ESC, CTRL_C, CTRL_S, ENTER, ESC, Screen};
 
 const SIZE: (u16, u16) = (80, 24);
 const CTRL_G: &str = "\x07";
