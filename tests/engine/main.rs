@@ -24,6 +24,7 @@ mod own_files;
 mod records;
 mod sessions;
 mod taken_back;
+mod tools;
 mod unwanted;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
