@@ -165,6 +165,8 @@ fn every_call_has_the_fingerprint_that_the_first_release_gave_it() {
     let copied =
         std::process::Command::new("cp").arg("-r").arg(folder().join("fingerprints/.")).arg(home.path()).status();
     assert!(copied.unwrap().success());
+    // The first release took any name for a server; this one has it declared.
+    home.write("config.toml", "[tools.files]\ncommand = [\"mcp-server-filesystem\"]\n");
     let table: Value = serde_json::from_slice(&fs::read(folder().join("fingerprints/table.json")).unwrap()).unwrap();
     for (line, task) in [("rules -i token=env:PATH", "rules"), ("code", "code"), ("note -i topic=sea", "note")] {
         home.step(&format!("run {line} --review stop --approve ask"));

@@ -25,7 +25,7 @@ async fn a_transform_gives_what_the_flow_computed_and_other_kinds_say_why_not() 
         output(fixture.perform(Work::Transform { value: json!({"a": [1]}), schema: None }).await),
         json!({"a": [1]})
     );
-    let tool = Work::Tool { tool: "files/read".into(), args: json!({}) };
+    let tool = Work::tool("files/read", json!({}));
     let (failed, _, in_doubt) = failure(fixture.perform(tool).await);
     assert!(failed.class == FailureClass::Definition && failed.message.contains("tool") && !in_doubt, "{failed}");
     let ask = Work::Ask { text: None, fields: vec![] };

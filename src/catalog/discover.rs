@@ -15,9 +15,10 @@ use crate::core::code::ErrorCode;
 use crate::core::diagnostic::{Diagnostic, Report, SourceText, did_you_mean};
 use crate::core::form::Field;
 use crate::core::task::{Kind, Task};
+use crate::core::tool::DeclaredTools;
 
 /// Where to look, in this order; later ones shadow earlier ones of the same id.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SearchPaths {
     /// The folder that holds the person's own `tasks` and `workflows`; trusted.
     pub own: Option<PathBuf>,
@@ -27,13 +28,15 @@ pub struct SearchPaths {
     pub dir: Option<PathBuf>,
     /// The state folder, where it is kept what is trusted.
     pub state: PathBuf,
+    /// The tools that the config declares; `None`: it is not known, and what definitions name of it is not looked up.
+    pub tools: Option<Arc<DeclaredTools>>,
 }
 
 impl SearchPaths {
     /// Only the library in the binary.
     #[must_use]
     pub fn built_in() -> Self {
-        Self { own: None, project: None, dir: None, state: PathBuf::new() }
+        Self { own: None, project: None, dir: None, state: PathBuf::new(), tools: None }
     }
 }
 
@@ -138,6 +141,8 @@ impl Unknown {
 pub struct Catalog {
     /// Instruct tasks first, then workflows, each by id.
     pub entries: Vec<Entry>,
+    /// As in [`SearchPaths::tools`].
+    pub(super) tools: Option<Arc<DeclaredTools>>,
 }
 
 impl Catalog {
@@ -174,7 +179,7 @@ impl Catalog {
         }
         entries.sort_by(|a, b| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
         refuse_twins(&mut entries);
-        Self { entries }
+        Self { entries, tools: search_paths.tools.clone() }
     }
 
     /// The definition of that id.

@@ -217,11 +217,11 @@ impl Catalog {
             return Err(PinError::Untrusted { path: entry.path.clone(), trust: entry.trust });
         }
         let mut task = self.checked(entry).map_err(PinError::Wrong)?.task;
+        let wrong = |problem: FileProblem| {
+            PinError::Wrong(vec![Diagnostic::of_file(entry.path.display().to_string(), problem.to_string())])
+        };
         if let Body::Workflow(workflow) = &mut task.body {
             note_speakers(&mut workflow.steps);
-            let wrong = |problem: FileProblem| {
-                PinError::Wrong(vec![Diagnostic::of_file(entry.path.display().to_string(), problem.to_string())])
-            };
             match &mut workflow.flow {
                 FlowKind::Graph => {}
                 FlowKind::Script { sources, .. } => {
@@ -232,8 +232,8 @@ impl Catalog {
                     (*sources, *binary, *whole) = (kept.texts, kept.binary, true);
                 }
             }
-            own_files::keep(workflow, &entry.folder).map_err(wrong)?;
         }
+        own_files::keep(&mut task, &entry.folder).map_err(wrong)?;
         Ok(task)
     }
 
@@ -244,7 +244,7 @@ impl Catalog {
     fn checked_into(&self, entry: &Entry, report: &Report) -> Result<Draft, Vec<Diagnostic>> {
         let draft = entry.decode(report);
         if let Some(draft) = &draft {
-            check(draft, &|id| self.workflow(id), report);
+            check(draft, &|id| self.workflow(id), self.tools.as_deref(), report);
             self.check_named(draft, report);
             check_folder(draft, entry, report);
             check_lines(draft, entry, report);
@@ -348,7 +348,7 @@ impl Catalog {
 /// A program, or a file that a command names, runs in a copy of its folder, so all of that has to be kept with each run.
 fn check_folder(draft: &Draft, entry: &Entry, report: &Report) {
     if let Body::Workflow(workflow) = &draft.task.body
-        && (matches!(workflow.flow, FlowKind::Process { .. }) || own_files::are_named(workflow))
+        && (matches!(workflow.flow, FlowKind::Process { .. }) || own_files::are_named(&draft.task))
         && let Err(problem) = entry.folder.measure()
     {
         report.push(Diagnostic::of_file(entry.path.display().to_string(), problem.to_string()));

@@ -146,6 +146,8 @@ impl App {
             project: here.filter(|folder| folder.is_dir()),
             dir: dir.dir.clone(),
             state: self.paths.state.clone(),
+            // What is wrong with the config is said by what needs it.
+            tools: self.settings().ok().map(|settings| Arc::new(settings.tools.clone())),
         }
     }
 

@@ -14,6 +14,7 @@ use super::form::Field;
 use super::gate::ApprovalBody;
 use super::run::Run;
 use super::text::{self, Untrusted, counted, output_text};
+use super::tool::OwnWork;
 use super::work::{CommandWork, HttpWork, PromptWork, Work, secret_mark, secret_name_mark};
 
 /// A description: sections in the order in which they are read.
@@ -51,9 +52,12 @@ impl Description {
         match work {
             Work::Command(command) => sections.command(command, run),
             Work::Http(request) => sections.request(request),
-            Work::Tool { tool, args } => {
+            Work::Tool { tool, args, own, .. } => {
                 sections.line("call", tool);
                 sections.text("arguments", output_text(args).data());
+                if let Some(own) = own {
+                    sections.own_tool(&own.does);
+                }
             }
             Work::Prompt(prompt) => sections.prompt(prompt),
             Work::Ask { text, fields } => {
@@ -233,6 +237,23 @@ impl Sections<'_> {
         self.line("in", &folder.to_string_lossy());
         self.pairs("added to its environment", command.env.iter());
         self.sized("stdin", &command.stdin);
+    }
+
+    /// What a call of a tool of the author's own runs.
+    fn own_tool(&mut self, does: &OwnWork) {
+        match does {
+            OwnWork::Program { argv, env, cwd, files } => {
+                self.elements("run, with the arguments on its stdin", argv.iter().map(String::as_str));
+                let files: Vec<(String, String)> =
+                    files.iter().map(|(name, hash)| (format!("@/{name}"), format!("SHA-256 {hash}"))).collect();
+                self.pairs("with files of its definition", files.iter().map(|(name, hash)| (name, hash)));
+                if let Some(folder) = cwd {
+                    self.line("in", folder);
+                }
+                self.pairs("added to its environment", env.iter());
+            }
+            OwnWork::Expr(expr) => self.line("compute", expr),
+        }
     }
 
     fn request(&mut self, request: &HttpWork) {
@@ -415,7 +436,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_work_is_described() {
-        let tool = Work::Tool { tool: "files/read".into(), args: json!({ "path": "a" }) };
+        let tool = Work::tool("files/read", json!({ "path": "a" }));
         assert_eq!(rendered(&tool), "call: files/read\narguments:\n    {\n      \"path\": \"a\"\n    }");
         let prompt = PromptWork {
             models: vec!["careful".into(), "demo/x".into()],

@@ -20,7 +20,7 @@ mod wire;
 
 pub use declared::{DeclaredTool, DeclaredTools, OwnTool, OwnWork, Reach, ToolServer};
 pub use listed::RunTools;
-pub use read::{ARGS, OwnFiles, read};
+pub use read::{ARGS, OwnFiles, is_server, read};
 pub use rules::{Pattern, ToolApproval, ToolRules, matching};
 pub use transcript::{AskedCall, CallReturn, FinishedTurn, OfferedTools};
 pub use wire::WireNames;

@@ -13,7 +13,7 @@ use super::form::Field;
 use super::host::{self, NamedHosts};
 use super::model::Message;
 use super::step::{Parse, Speaks};
-use super::tool::OfferedTools;
+use super::tool::{OfferedTools, OwnTool};
 use super::tuning::Tuning;
 
 /// The resolved work of a call. Secrets stand in it as markers ([`secret_marker`]), never as values.
@@ -27,12 +27,18 @@ pub enum Work {
     Command(CommandWork),
     /// Send a request.
     Http(HttpWork),
-    /// Call a tool of an MCP server.
+    /// Call a tool.
     Tool {
-        /// `server/name`.
+        /// `SERVER/NAME`, or the name of one of the author's own.
         tool: String,
         /// The arguments.
         args: Value,
+        /// The tool, where the definition declares it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        own: Option<Box<OwnTool>>,
+        /// The JSON Schema that its output must fit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        schema: Option<Value>,
     },
     /// Ask the person.
     Ask {
@@ -53,6 +59,12 @@ pub enum Work {
 }
 
 impl Work {
+    /// A call of a server's tool.
+    #[must_use]
+    pub fn tool(tool: impl Into<String>, args: Value) -> Self {
+        Self::Tool { tool: tool.into(), args, own: None, schema: None }
+    }
+
     /// The name of the kind in definitions.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -73,8 +85,8 @@ impl Work {
             Self::Prompt(prompt) => prompt.schema.as_ref().filter(|_| prompt.reply == Reply::Output),
             Self::Command(command) => command.schema.as_ref(),
             Self::Http(http) => http.schema.as_ref(),
-            Self::Transform { schema, .. } => schema.as_ref(),
-            Self::Tool { .. } | Self::Ask { .. } => None,
+            Self::Transform { schema, .. } | Self::Tool { schema, .. } => schema.as_ref(),
+            Self::Ask { .. } => None,
         }
     }
 

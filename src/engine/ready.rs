@@ -183,7 +183,7 @@ fn approval(run: &Run, want: &Want, approval: &Approval) -> Option<Gate> {
     let bytes = match approval {
         Approval::None => return None,
         Approval::Host { host, once: true } => Fingerprint::of(&("host", host)).ok()?,
-        Approval::Each | Approval::Once | Approval::Host { .. } => bytes(&want.work, run)?,
+        Approval::Each | Approval::Once | Approval::Tool | Approval::Host { .. } => bytes(&want.work, run)?,
     };
     let call = run.call(&want.key);
     let given = if matches!(approval, Approval::Once | Approval::Host { once: true, .. }) {

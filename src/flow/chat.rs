@@ -26,6 +26,7 @@ use crate::core::step::{OnCrash, OnCut, Retry};
 use crate::core::step_name::REPLY;
 use crate::core::task::{Body, Instruct, Task};
 use crate::core::template::References;
+use crate::core::tool::OfferedTools;
 use crate::core::turn::{self, Wording};
 use crate::core::work::{PromptWork, Reply, Work};
 
@@ -335,7 +336,7 @@ impl Now<'_> {
             seed: settings.seed,
             continues: self.instruct.on_cut == Some(OnCut::Continue),
             tuning: settings.tuning.clone(),
-            tools: None,
+            tools: OfferedTools::of(&self.instruct.tools, self.instruct.max_turns, None, &self.task.tools),
         })
     }
 }

@@ -339,7 +339,13 @@ impl Helper {
             _ => (None, Vec::new()),
         };
         let spec = Prompt { prompt: request.clone(), model, fallback, ..Prompt::default() };
-        let plan = PromptPlan { prompt: Ok(Template::Plain(request.into())), system: None, attach: Vec::new(), spec };
+        let plan = PromptPlan {
+            prompt: Ok(Template::Plain(request.into())),
+            system: None,
+            attach: Vec::new(),
+            tools: None,
+            spec,
+        };
         let own = &asked.node.step.rules;
         let rules = Rules {
             review: Some(Review::Never),
@@ -515,6 +521,8 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
     let Resolved { work, identity } = feedback::told(resolved, node, rejected);
     let fingerprint = evaluation.fingerprint(&node.step.id, identity.as_ref().unwrap_or(&work));
     let approval = match &rules.approve {
+        // It is about the calls of its tools.
+        _ if work.offers().is_some() => Approval::None,
         Some(Approve::Always) => Approval::Each,
         Some(Approve::Once) => match unnamed_host(&work) {
             Some(host) => Approval::Host { host, once: true },
@@ -534,7 +542,9 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
         },
         Some(Approve::Never) => Approval::None,
         None => {
-            if work.has_effect() {
+            if matches!(work, Work::Tool { .. }) {
+                Approval::Tool
+            } else if work.has_effect() {
                 Approval::Each
             } else {
                 unnamed_host(&work).map_or(Approval::None, |host| Approval::Host { host, once: false })

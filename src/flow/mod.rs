@@ -210,6 +210,8 @@ pub enum Approval {
     Each,
     /// Yes, but one leave covers all calls with identical work.
     Once,
+    /// As the rules of the tool that it calls say.
+    Tool,
     /// Yes, because nobody has named the host that it asks, unless the config does.
     Host {
         /// The host and its port.

@@ -16,6 +16,7 @@ use crate::core::step::Retry;
 use crate::core::step::{Approve, Command, Does, History, Http, Join, OnFailure, Prompt, Review, Step, Transform};
 use crate::core::task::{Body, FlowKind, ResultSpec, Task, Workflow};
 use crate::core::template::{Expr, References, Template, TemplateError};
+use crate::core::tool::{DeclaredTools, OfferedTools, OwnTool};
 
 use self::named::{merge_expr, merge_text};
 
@@ -25,6 +26,7 @@ pub use self::value::ValuePlan;
 mod follows;
 mod links;
 mod named;
+pub mod tools;
 mod value;
 
 /// How deep child workflows may be nested.
@@ -129,8 +131,8 @@ pub enum Doing {
     Command(Box<CommandPlan>),
     /// Sends a request.
     Http(Box<HttpPlan>),
-    /// Calls a tool.
-    Tool(String, ValuePlan),
+    /// Calls a tool: its arguments, and the tool where the definition declares it.
+    Tool(String, ValuePlan, Option<Box<OwnTool>>),
     /// Asks the person.
     Ask(Option<Parsed<Template>>),
     /// Computes.
@@ -153,6 +155,8 @@ pub struct PromptPlan {
     pub system: Option<Parsed<Template>>,
     /// Images.
     pub attach: Vec<Parsed<Expr>>,
+    /// The tools that the model may call.
+    pub tools: Option<Box<OfferedTools>>,
 }
 
 /// A command made ready.
@@ -226,7 +230,14 @@ impl Plan {
         match &pinned.task.body {
             Body::Workflow(workflow) => {
                 let model = model.map(str::to_owned).or_else(|| pinned.task.model.clone());
-                let of = Declared { workflow, child: None, pinned, model: model.as_ref(), depth: 0 };
+                let of = Declared {
+                    workflow,
+                    tools: &pinned.task.tools,
+                    child: None,
+                    pinned,
+                    model: model.as_ref(),
+                    depth: 0,
+                };
                 Some(Self::workflow(&pinned.task, of))
             }
             Body::Instruct(_) => None,
@@ -335,6 +346,8 @@ impl Plan {
 #[derive(Clone, Copy)]
 struct Declared<'a> {
     workflow: &'a Workflow,
+    /// The tools that it declares.
+    tools: &'a DeclaredTools,
     /// That workflow's id, where it is a child's.
     child: Option<&'a str>,
     pinned: &'a Pinned,
@@ -405,6 +418,7 @@ fn doing(step: &Step, of: Declared<'_>) -> Doing {
             prompt: Template::parse(&spec.prompt),
             system: spec.system.as_ref().map(text),
             attach: spec.attach.iter().map(|source| Expr::parse(source)).collect(),
+            tools: tools::offered(spec, &step.rules, of.tools),
             spec: spec.clone(),
         })),
         Does::Command(spec) => Doing::Command(Box::new(CommandPlan {
@@ -423,7 +437,7 @@ fn doing(step: &Step, of: Declared<'_>) -> Doing {
             made_up: false,
             spec: spec.clone(),
         })),
-        Does::Tool { tool, args } => Doing::Tool(tool.clone(), ValuePlan::parse(args)),
+        Does::Tool { tool, args } => Doing::Tool(tool.clone(), ValuePlan::parse(args), tools::own(tool, of.tools)),
         Does::Ask { text: source, .. } => Doing::Ask(source.as_ref().map(text)),
         Does::Transform(transform) => Doing::Transform(match transform {
             Transform::Expr(source) => TransformPlan::Expr(Expr::parse(source)),
@@ -476,7 +490,14 @@ pub fn child(
         ));
     }
     let child = (*id != pinned.task.id).then_some(id);
-    let of = Declared { workflow, child, pinned, model: task.model.as_ref().or(model), depth: depth + 1 };
+    let of = Declared {
+        workflow,
+        tools: &task.tools,
+        child,
+        pinned,
+        model: task.model.as_ref().or(model),
+        depth: depth + 1,
+    };
     Ok(Box::new((Plan::workflow(task, of), Arc::new(task.clone()))))
 }
 

@@ -1,6 +1,7 @@
 //! A run in memory for the tests of flows: what is wanted is performed at once, and every session is held against one
 //! opened anew.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::DateTime;
@@ -19,7 +20,7 @@ use crate::core::run::Run;
 use crate::core::task::{Kind, Task};
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
-use crate::flow::{Approval, End, Flow, Session, Want};
+use crate::flow::{Approval, End, Flow, Session, Want, Wants};
 
 type Perform = dyn Fn(&Want, u32) -> Result<Value, Failure>;
 
@@ -154,6 +155,13 @@ impl Sim {
             end: None,
             asks: false,
         }
+    }
+
+    /// What a run wants first, of which nothing has been performed.
+    pub fn first_wants(task: Task, inputs: Value) -> Wants {
+        let pinned = Arc::new(Pinned { task, children: BTreeMap::new(), folder: None });
+        let mut sim = Self::unsettled(&pinned, inputs, shout);
+        sim.session.feed(&[])
     }
 
     pub fn apply(&mut self, event: Event) {

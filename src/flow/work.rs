@@ -114,7 +114,7 @@ fn guarded(work: Work, names: &Names) -> Work {
             request.body = request.body.map(|body| names.filled(body));
             Work::Http(request)
         }
-        Work::Tool { tool, args } => Work::Tool { tool, args: names.filled_json(args) },
+        Work::Tool { tool, args, own, schema } => Work::Tool { tool, args: names.filled_json(args), own, schema },
         Work::Ask { text, fields } => Work::Ask { text: text.map(|text| names.masked(&text)), fields },
         Work::Transform { value, schema } => Work::Transform { value: names.masked_json(&value), schema },
     }
@@ -146,7 +146,7 @@ fn work(node: &Node, sight: &Sight<'_>, model: Option<&str>, turns: Vec<Message>
         }
         Doing::Command(plan) => command::work(plan, node, sight, schema).map(Work::Command),
         Doing::Http(plan) => http(plan, sight, schema),
-        Doing::Tool(tool, args) => {
+        Doing::Tool(tool, args, own) => {
             let args = args.render(&sight.granting(|| args.all_references())).map_err(|error| {
                 let source = match &node.step.does {
                     Does::Tool { args, .. } => Some(args.to_string()),
@@ -154,7 +154,7 @@ fn work(node: &Node, sight: &Sight<'_>, model: Option<&str>, turns: Vec<Message>
                 };
                 Mistake::of("args", source.as_deref(), tool, &error)
             })?;
-            Ok(Work::Tool { tool: tool.clone(), args })
+            Ok(Work::Tool { tool: tool.clone(), args, own: own.clone(), schema })
         }
         Doing::Ask(above) => {
             let above = above.as_ref().map(|above| text("text", above, context)).transpose()?;
@@ -213,7 +213,7 @@ fn prompt(
         seed: plan.spec.seed,
         continues,
         tuning: (*plan.spec.tuning).clone(),
-        tools: None,
+        tools: plan.tools.clone(),
     }))
 }
 

@@ -441,7 +441,13 @@ fn panics() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_owned();
     let parts = stepwell::tui::Parts {
-        search_paths: stepwell::catalog::SearchPaths { own: None, project: None, dir: None, state: path.clone() },
+        search_paths: stepwell::catalog::SearchPaths {
+            own: None,
+            project: None,
+            dir: None,
+            state: path.clone(),
+            tools: None,
+        },
         journal: path.join("stepwell.db"),
         state: path.clone(),
         settings: stepwell::core::settings::Settings::default(),

@@ -11,6 +11,7 @@ use crate::core::diagnostic::{Report, SourceSpan, did_you_mean};
 use crate::core::schema;
 use crate::core::step::Does;
 use crate::core::task::{Body, FlowKind, Task};
+use crate::core::tool::DeclaredTools;
 
 mod child;
 mod code;
@@ -21,6 +22,7 @@ mod order;
 mod shape;
 mod shell;
 mod snippets;
+mod tools;
 mod tree;
 
 use tree::Tree;
@@ -28,8 +30,9 @@ use tree::Tree;
 /// The workflow of an id, where there is one without mistakes.
 pub type Workflows<'w> = dyn Fn(&str) -> Option<Arc<Task>> + 'w;
 
-/// Notes every mistake in how the parts of a definition fit each other, and the workflows that it starts as steps.
-pub fn check(draft: &Draft, workflows: &Workflows<'_>, report: &Report) {
+/// Notes every mistake in how the parts of a definition fit each other, the workflows that it starts as steps, and what the
+/// person's config declares, where that is known.
+pub fn check(draft: &Draft, workflows: &Workflows<'_>, config: Option<&DeclaredTools>, report: &Report) {
     let (steps, flow) = match &draft.task.body {
         Body::Workflow(workflow) => (workflow.steps.as_slice(), workflow.flow.clone()),
         Body::Instruct(_) => (&[][..], FlowKind::Graph),
@@ -44,6 +47,7 @@ pub fn check(draft: &Draft, workflows: &Workflows<'_>, report: &Report) {
     let named = snippets::check(draft, &tree, graph, workflows, report);
     shell::check(draft, report);
     options::check(draft, &tree, report);
+    tools::check(draft, &tree, config, report);
     if graph {
         order::check(draft, &tree, &mentions, &named, workflows, report);
     } else {

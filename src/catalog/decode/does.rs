@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 
+use super::tools::max_turns;
 use super::{At, Context, Mention, SnippetForm, TemplateScope, values};
 use crate::core::expect::Expect;
 use crate::core::host;
@@ -69,8 +70,8 @@ impl Context<'_> {
                 table.done();
                 tokens.map(u64::from)
             }),
-            tools: Vec::new(),
-            max_turns: None,
+            tools: values(self.offered(table.get("tools"))),
+            max_turns: max_turns(table),
         })
     }
 
@@ -206,26 +207,6 @@ impl Context<'_> {
             expect: table.get("expect").and_then(|item| item.one_of(&EXPECTS)),
             hosts: hosts(table),
         })
-    }
-
-    pub(super) fn tool(&self, table: &Table<'_>, step: At<'_>) -> Does {
-        let tool = table.required("tool", "`tool = \"server/name\"`").and_then(|item| {
-            let tool = item.text()?;
-            if !tool.value.split_once('/').is_some_and(|(server, name)| !server.is_empty() && !name.is_empty()) {
-                item.error(format!("`tool` is \"server/name\", not \"{}\"", tool.value));
-            }
-            Some(tool.value)
-        });
-        let args = table.get("args").and_then(|item| {
-            if !item.is_table() {
-                item.error("`args` is a table of arguments, `args = { path = \"…\" }`");
-            }
-            self.templates(&item, Some(step), TemplateScope::Work, true)
-        });
-        Does::Tool {
-            tool: tool.unwrap_or_default(),
-            args: args.unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new())),
-        }
     }
 
     pub(super) fn ask(&self, table: &Table<'_>, step: At<'_>) -> Does {

@@ -1,6 +1,7 @@
 //! `tasks/ID.toml`.
 
 use super::rules::on_cut;
+use super::tools::max_turns;
 use super::{Context, TemplateScope};
 use crate::core::task::{Asks, Delivery, Instruct, Need};
 use crate::core::toml_reader::{Item, Table};
@@ -49,8 +50,8 @@ impl Context<'_> {
             needs,
             result,
             on_cut: on_cut(root),
-            tools: Vec::new(),
-            max_turns: None,
+            tools: self.offered_by_task(root),
+            max_turns: max_turns(root),
             settings: Box::new(ModelSettings::read(root)),
         }
     }

@@ -13,7 +13,6 @@ use crate::core::diagnostic::{Report, SourceSpan, SourceText};
 use crate::core::key::is_id;
 use crate::core::task::{Body, FollowUp, Kind, Task};
 use crate::core::toml_reader::{self, Item, Table, TomlString, values};
-use crate::core::tool;
 
 mod action;
 mod does;
@@ -21,6 +20,7 @@ mod field;
 mod instruct;
 mod rules;
 mod step;
+mod tools;
 mod workflow;
 
 /// A task as it was decoded, and where its parts stand.
@@ -66,6 +66,14 @@ pub struct Notes {
     pub documents: Vec<(usize, TomlString)>,
     /// The expressions of `attach`, and the number of their step.
     pub attached: Vec<(usize, TomlString)>,
+    /// The names of the tools that it declares.
+    pub declared: Vec<TomlString>,
+    /// The patterns over the names of tools that models may call.
+    pub offered: Vec<TomlString>,
+    /// The tool that a step calls, and the number of the step.
+    pub called: Vec<(usize, TomlString)>,
+    /// Where the arguments of such a step are, and the number of the step.
+    pub arguments: Vec<(usize, SourceSpan)>,
 }
 
 /// A JSON Schema, and where its parts stand.
@@ -173,7 +181,7 @@ impl Context<'_> {
             inputs: self.fields(root, "inputs"),
             actions: root.tables("actions").iter().map(|table| self.action(table, kind)).collect(),
             follow_ups: root.tables("follow_ups").iter().map(|table| self.follow_up(table)).collect(),
-            tools: tool::read(root, Some(&|element| self.tool_file(element, kind)), self.report),
+            tools: self.declared(root, kind),
             meta: root.get("meta").and_then(Item::table).and_then(|table| table.json()),
             body: match kind {
                 Kind::Instruct => Body::Instruct(self.instruct(root)),
@@ -188,7 +196,10 @@ impl Context<'_> {
                     "a workflow (`workflows/ID/workflow.toml`)",
                     &["steps", "flow", "version", "max_concurrency", "max_calls", "budget", "retry", "then"],
                 ),
-                Kind::Workflow => ("an instruct task (`tasks/ID.toml`)", &["instruction", "needs", "request", "asks"]),
+                Kind::Workflow => (
+                    "an instruct task (`tasks/ID.toml`)",
+                    &["instruction", "needs", "request", "asks", "may_call", "max_turns"],
+                ),
             };
             keys.contains(&key).then(|| format!("`{key}` belongs to {other}"))
         });

@@ -35,7 +35,19 @@ const KINDS: [(&str, KindName); 9] = [
 const KEYS_OF_KINDS: [(&str, &[&str]); 9] = [
     (
         "prompt",
-        &["prompt", "prompt_file", "system", "model", "fallback", "attach", "history", "summarize_over", "on_cut"],
+        &[
+            "prompt",
+            "prompt_file",
+            "system",
+            "model",
+            "fallback",
+            "attach",
+            "history",
+            "summarize_over",
+            "on_cut",
+            "tools",
+            "max_turns",
+        ],
     ),
     ("command", &["argv", "cwd", "env", "stdin", "parse", "shell", "speaks"]),
     ("http", &["method", "url", "headers", "json", "body", "expect", "hosts"]),

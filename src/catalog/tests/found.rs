@@ -32,8 +32,13 @@ impl Folders {
     fn new() -> Self {
         let all = tempfile::tempdir().unwrap();
         let at = |name: &str| Some(all.path().join(name));
-        let search_paths =
-            SearchPaths { own: at("own"), project: at("project"), dir: at("dir"), state: all.path().join("state") };
+        let search_paths = SearchPaths {
+            own: at("own"),
+            project: at("project"),
+            dir: at("dir"),
+            state: all.path().join("state"),
+            tools: None,
+        };
         Self { _all: all, search_paths }
     }
 

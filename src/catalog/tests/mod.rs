@@ -8,6 +8,7 @@ use super::decode::{Draft, decode};
 use super::folder::Folder;
 use crate::core::diagnostic::{Report, SourceText};
 use crate::core::task::Kind;
+use crate::core::tool::DeclaredTools;
 
 mod actions;
 mod asked;
@@ -19,6 +20,7 @@ mod mistakes;
 mod operations;
 mod own_files;
 mod scaffolded;
+mod tools;
 
 /// Decodes a definition and gives it with its mistakes, one a line.
 fn read(kind: Kind, text: &str, files: &[(&str, &str)]) -> (Option<Draft>, Vec<String>) {
@@ -37,12 +39,22 @@ fn mistakes(kind: Kind, text: &str, files: &[(&str, &str)]) -> Vec<String> {
 
 /// The mistakes of a definition, and what may be one.
 fn said_of(kind: Kind, text: &str, files: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
+    said_with(kind, text, files, None)
+}
+
+/// The same, where the config declares these tools.
+fn said_with(
+    kind: Kind,
+    text: &str,
+    files: &[(&str, &str)],
+    config: Option<&DeclaredTools>,
+) -> (Vec<String>, Vec<String>) {
     let source = Arc::new(SourceText { name: "w.toml".into(), text: text.into() });
     let files: BTreeMap<String, Vec<u8>> =
         files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
     let report = Report::default();
     if let Some(draft) = decode(&source, kind, &Folder::Snapshot(files), &report) {
-        check(&draft, &|_| None, &report);
+        check(&draft, &|_| None, config, &report);
     }
     let warnings = report.take_warnings().iter().map(ToString::to_string).collect();
     (report.into_sorted().iter().map(ToString::to_string).collect(), warnings)

@@ -41,7 +41,7 @@ pub(super) fn approved(
                 return Err(not("only a call that a model asks for takes other arguments"));
             };
             fits(call, gate, tool, arguments)?;
-            let work = Work::Tool { tool: tool.to_owned(), args: arguments.clone() };
+            let work = Work::tool(tool, arguments.clone());
             Fingerprint::of(&work).map_err(|error| Refusal::new(ErrorCode::InvalidInput, error.to_string()))?
         }
         (Some(approval), None) => approval.bytes.clone(),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::rules::{Pattern, ToolApproval, ToolRules, matching};
 use super::{ToolHints, ToolSpec};
+use crate::core::fingerprint::Fingerprint;
 use crate::core::step::Timespan;
 
 /// What `[tools.NAME]` declares, by name, in the order in which it is written.
@@ -118,6 +119,9 @@ pub enum OwnWork {
         /// Where it runs; relative to the folder in which the run was started.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cwd: Option<String>,
+        /// The hash of each file of the definition's folder that `argv` names. It is written by pinning.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        files: BTreeMap<String, Fingerprint>,
     },
     /// EXPR over `args`.
     Expr(String),

@@ -74,7 +74,7 @@ mod tests {
 
     fn offered(patterns: &[&str]) -> OfferedTools {
         let patterns = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
-        OfferedTools { patterns, max_turns: 20, own: IndexMap::default() }
+        OfferedTools { patterns, max_turns: 20, approve: super::super::ToolApproval::Never, own: IndexMap::default() }
     }
 
     fn names(tools: &[ToolSpec]) -> Vec<&str> {

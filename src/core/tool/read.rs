@@ -35,6 +35,12 @@ pub fn read(root: &Table<'_>, files: Option<OwnFiles<'_>>, report: &Report) -> D
     entries.into_iter().filter_map(|item| Some((item.name().to_owned(), reader.tool(item)?))).collect()
 }
 
+/// Whether a `[tools.NAME]` declares a server.
+#[must_use]
+pub fn is_server(table: &Table<'_>) -> bool {
+    table.has("command") || table.has("url")
+}
+
 struct Reader<'r> {
     files: Option<OwnFiles<'r>>,
     report: &'r Report,
@@ -45,7 +51,7 @@ impl Reader<'_> {
         let (name, span) = (item.name().to_owned(), item.name_span());
         let table = item.table()?;
         let has = |keys: &[&str]| keys.iter().any(|key| table.has(key));
-        let server = has(&["command", "url"]);
+        let server = is_server(&table);
         if !server && !has(&OF_OWN) {
             table.error(format!(
                 "`[tools.{name}]` is an MCP server, `command = [\"program\", \"argument\"]` or `url = \"https://…\"`, or a tool of \
@@ -201,7 +207,7 @@ impl Reader<'_> {
             }
         }
         let (env, cwd) = (self.references(table, "env"), table.text("cwd"));
-        argv.map(|argv| OwnWork::Program { argv: values(argv), env, cwd })
+        argv.map(|argv| OwnWork::Program { argv: values(argv), env, cwd, files: BTreeMap::new() })
     }
 
     /// An expression over `args`, and over nothing else: a tool knows nothing of the run that it is called in.

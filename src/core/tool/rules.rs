@@ -21,6 +21,17 @@ impl ToolApproval {
     /// The words of definitions and the config.
     pub const WORDS: [(&str, Self); 3] = [("always", Self::Always), ("once", Self::Once), ("never", Self::Never)];
 
+    /// What a step says that says nothing of its tools: their own rules decide.
+    pub(super) fn never() -> Self {
+        Self::Never
+    }
+
+    /// Whether nobody is asked.
+    #[must_use]
+    pub fn is_never(&self) -> bool {
+        *self == Self::Never
+    }
+
     /// The name in definitions and in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {

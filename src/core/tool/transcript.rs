@@ -6,7 +6,9 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::declared::OwnTool;
+use super::MAX_TURNS;
+use super::declared::{DeclaredTool, DeclaredTools, OwnTool};
+use super::rules::{Pattern, ToolApproval, ToolRules};
 use crate::core::event::Measured;
 use crate::core::failure::Failure;
 use crate::core::model::Image;
@@ -20,9 +22,42 @@ pub struct OfferedTools {
     pub patterns: Vec<String>,
     /// Turns that the model may take, at most.
     pub max_turns: u32,
+    /// When a person is asked before a call, as the step has it. Rules of the tool itself may be stricter.
+    #[serde(default = "ToolApproval::never", skip_serializing_if = "ToolApproval::is_never")]
+    pub approve: ToolApproval,
     /// Those of the definition's own tools that the patterns name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub own: IndexMap<String, OwnTool>,
+}
+
+impl OfferedTools {
+    /// What a step offers with these patterns, of a definition that declares these tools. `None`: it names none.
+    #[must_use]
+    pub fn of(
+        patterns: &[String],
+        max_turns: Option<u32>,
+        approve: Option<ToolApproval>,
+        declared: &DeclaredTools,
+    ) -> Option<Box<Self>> {
+        let own = declared.iter().filter_map(|(name, tool)| match tool {
+            DeclaredTool::Own(tool) => Some((name, tool)),
+            DeclaredTool::Server(_) => None,
+        });
+        let named = own.filter(|(name, _)| patterns.iter().any(|pattern| Pattern(pattern.clone()).matches(name)));
+        let offered = || Self {
+            patterns: patterns.to_vec(),
+            max_turns: max_turns.unwrap_or(MAX_TURNS),
+            approve: approve.unwrap_or(ToolApproval::Never),
+            own: named.map(|(name, tool)| (name.clone(), tool.clone())).collect(),
+        };
+        (!patterns.is_empty()).then(|| Box::new(offered()))
+    }
+
+    /// What governs the calls of a tool here: of its own rules and the step's the stricter.
+    #[must_use]
+    pub fn rules(&self, of_tool: ToolRules) -> ToolRules {
+        ToolRules { approve: self.approve.max(of_tool.approve), ..of_tool }
+    }
 }
 
 /// A call that a model asked for in a turn.

@@ -48,7 +48,7 @@ pub(super) fn read(node: &Node) -> References {
             http.headers.values().chain(&http.body).for_each(|text| merge_text(&mut used, text));
             http.json.iter().for_each(|value| value.references(&mut used));
         }
-        Doing::Tool(_, args) => args.references(&mut used),
+        Doing::Tool(_, args, _) => args.references(&mut used),
         Doing::Ask(text) => text.iter().for_each(|text| merge_text(&mut used, text)),
         Doing::Transform(TransformPlan::Expr(expr)) => merge_expr(&mut used, expr),
         Doing::Transform(TransformPlan::Template(text)) => merge_text(&mut used, text),

@@ -106,7 +106,7 @@ impl Made {
                 Which::Declared(declared(&request.name, &ground.plan)?)
             }
             "workflow" => Which::MadeUp(Box::new(workflow(request, ground)?)),
-            _ => Which::MadeUp(Box::new(request::made_up(request)?)),
+            _ => Which::MadeUp(Box::new(request::made_up(request, &ground.pinned.task.tools)?)),
         };
         let node = match &which {
             Which::Declared(at) => &ground.plan.nodes[*at],

@@ -15,8 +15,9 @@ use crate::core::key::is_id;
 use crate::core::schema;
 use crate::core::step::{Command, Does, Http, Parse, Prompt, Review, Rules, Speaks, Step, Timespan, Transform};
 use crate::core::template::Template;
+use crate::core::tool::DeclaredTools;
 use crate::core::tuning::Tuning;
-use crate::flow::plan::{CommandPlan, Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan, ValuePlan};
+use crate::flow::plan::{CommandPlan, Doing, HttpPlan, Node, Parsed, PromptPlan, TransformPlan, ValuePlan, tools};
 
 /// Why a request cannot be a call: what is wrong with it.
 pub type Wrong = String;
@@ -40,7 +41,7 @@ pub fn id(request: &Request) -> Result<&str, Wrong> {
 ///
 /// # Errors
 /// What is wrong with its arguments or options.
-pub fn made_up(request: &Request) -> Result<Node, Wrong> {
+pub fn made_up(request: &Request, declared: &DeclaredTools) -> Result<Node, Wrong> {
     let mut options = Options { kind: &request.kind, left: request.options.clone() };
     options.left.shift_remove("key");
     let mut rules = Rules::default();
@@ -53,7 +54,7 @@ pub fn made_up(request: &Request) -> Result<Node, Wrong> {
         "http" => http(request)?,
         "tool" => {
             let (tool, args) = (request.name.clone(), request.with.clone());
-            let doing = Doing::Tool(tool.clone(), ValuePlan::Plain(args.clone()));
+            let doing = Doing::Tool(tool.clone(), ValuePlan::Plain(args.clone()), tools::own(&tool, declared));
             (Does::Tool { tool, args }, doing)
         }
         "ask" => ask(request, &mut options)?,
@@ -66,6 +67,14 @@ pub fn made_up(request: &Request) -> Result<Node, Wrong> {
     };
     options.rules(&mut rules)?;
     options.none_left()?;
+    let doing = match doing {
+        // `approve` is about the calls of its tools.
+        Doing::Prompt(plan) => {
+            let tools = tools::offered(&plan.spec, &rules, declared);
+            Doing::Prompt(Box::new(PromptPlan { tools, ..*plan }))
+        }
+        other => other,
+    };
     let said = [&rules.approve_title, &rules.approve_message].map(|text| text.as_deref().map(plain).map(Ok));
     let step = Step { id: id(request)?.to_owned(), title: None, does, rules };
     Ok(Node { approve_texts: said, ..Node::made_up(step, doing) })
@@ -92,10 +101,18 @@ fn prompt(request: &Request, options: &mut Options<'_>) -> Result<(Does, Doing),
             thinking: options.take("thinking", "true, false, a number of tokens or an object")?,
             extra_body: options.take("extra_body", "an object")?.unwrap_or_default(),
         }),
+        tools: options.take("tools", "a list of names or patterns of tools")?.unwrap_or_default(),
+        max_turns: options.take("max_turns", "a whole number")?,
         ..Prompt::default()
     };
+    if spec.max_turns == Some(0) {
+        return Err("run.prompt: `max_turns` must be at least 1".to_owned());
+    }
+    if spec.max_turns.is_some() && spec.tools.is_empty() {
+        return Err("run.prompt: `max_turns` is about a model that calls tools; add `tools`".to_owned());
+    }
     let system = spec.system.as_deref().map(plain).map(Ok);
-    let plan = PromptPlan { prompt: Ok(plain(text)), system, attach: Vec::new(), spec: spec.clone() };
+    let plan = PromptPlan { prompt: Ok(plain(text)), system, attach: Vec::new(), tools: None, spec: spec.clone() };
     Ok((Does::Prompt(spec), Doing::Prompt(Box::new(plan))))
 }
 

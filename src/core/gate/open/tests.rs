@@ -27,7 +27,7 @@ fn id(name: &str) -> ToolCallId {
 }
 
 fn work(tool: &str) -> Work {
-    Work::Tool { tool: tool.to_owned(), args: json!({}) }
+    Work::tool(tool, json!({}))
 }
 
 fn gate(call: Option<ToolCallId>, kind: GateKind) -> Gate {

@@ -61,6 +61,10 @@ export interface PromptOptions extends Governed {
   thinking?: boolean | number | Record<string, unknown>;
   /** What else goes into the body of the request. */
   extra_body?: Record<string, unknown>;
+  /** The tools that the model may call before it answers, by names and patterns: `"price"`, `"files/*"`. */
+  tools?: string[];
+  /** How many turns it may take then; 20 where it is absent. */
+  max_turns?: number;
   /** Makes answers repeatable where the provider can. */
   seed?: number;
 }
@@ -170,7 +174,7 @@ export interface Run {
   command(argv: string[], options?: CommandOptions): Promise<any>;
   /** Sends a request. What can change something waits for a person. */
   http(request: Request, options?: Governed): Promise<any>;
-  /** Calls a tool of an MCP server of the config, `server/name`. */
+  /** Calls a tool: `server/name` of an MCP server, or one that the definition declares. */
   tool(name: string, args?: object, options?: Governed): Promise<any>;
   /** Asks the person; gives an object of what they filled in. */
   ask(fields: Field[], options?: Named & { /** Shown above the form. */ text?: string }): Promise<any>;

@@ -428,3 +428,18 @@ fn what_the_script_did_not_wait_for_is_taken_back_when_it_ends() {
     assert_eq!(sim.body(), "A");
     assert_eq!(sim.waiting(GateKind::Review), Vec::<String>::new());
 }
+
+#[test]
+fn a_script_offers_tools_to_a_model_and_is_told_what_it_wrote_wrongly() {
+    let mut task = script(r#"await run.prompt("x", { tools: ["price", "files/*"], max_turns: 3, approve: "once" });"#);
+    let price = json!({ "own": { "description": "The price.", "does": { "expr": "2" } } });
+    task.tools = serde_json::from_value(json!({ "price": price })).unwrap();
+    let wants = Sim::first_wants(task, json!({ "topic": "sea" }));
+    let offered = wants.calls[0].work.offers().unwrap();
+    assert_eq!((offered.patterns.len(), offered.max_turns, offered.own.len()), (2, 3, 1));
+    assert_eq!(offered.approve, crate::core::tool::ToolApproval::Once);
+    let wrong = |options: &str| why(&run(&format!("await run.prompt('x', {options});")));
+    assert!(wrong("{ tools: 'price' }").contains("`tools` must be a list of names"), "{}", wrong("{ tools: 'price' }"));
+    assert!(wrong("{ tools: ['price'], max_turns: 0 }").contains("`max_turns` must be at least 1"));
+    assert!(wrong("{ max_turns: 2 }").contains("add `tools`"));
+}

@@ -181,7 +181,7 @@ fn what_can_be_taken_back_is_done_at_once() {
 
 #[test]
 fn a_skipped_tool_call_does_not_come_back_so_that_is_asked_about() {
-    let tool = Work::Tool { tool: "files/read".to_owned(), args: json!({}) };
+    let tool = Work::tool("files/read", json!({}));
     let run = Story::new("notes", "notes", TaskKind::Workflow).start("write", 1, None);
     let run = run.approval_of("write", Some("2.0"), tool).run;
     let mut screen = InboxScreen::default();
@@ -239,7 +239,7 @@ fn the_text_of_what_waits_is_searched() {
 
 #[test]
 fn each_tool_call_that_waits_is_a_row_of_its_own_with_its_own_work() {
-    let tool = |tool: &str| Work::Tool { tool: tool.to_owned(), args: json!({}) };
+    let tool = |tool: &str| Work::tool(tool, json!({}));
     let mut run = Story::new("notes", "notes", TaskKind::Workflow)
         .start("write", 1, None)
         .approval_of("write", Some("2.0"), tool("files/read"))

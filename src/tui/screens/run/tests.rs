@@ -504,7 +504,7 @@ fn thirty_items_are_filtered_marked_and_accepted_together() {
 
 #[test]
 fn tool_calls_that_wait_are_decided_one_after_the_other() {
-    let tool = |tool: &str| Work::Tool { tool: tool.to_owned(), args: json!({}) };
+    let tool = |tool: &str| Work::tool(tool, json!({}));
     let story = Story::new("notes", "notes", Kind::Workflow)
         .start("write", 1, None)
         .approval_of("write", Some("2.0"), tool("files/read"))
