@@ -66,6 +66,7 @@ impl RunLoop {
         let now = self.now();
         let mut taken = self.taken();
         for want in calls {
+            let want = self.by_rules_of_its_tool(want);
             let newest = self.run.call(&want.key).and_then(Call::newest);
             if newest.is_some_and(|attempt| attempt.tool_use.is_some() && attempt.status == AttemptStatus::Running) {
                 self.advance(&want, &mut taken);

@@ -78,8 +78,6 @@ impl Limits<'_> {
     /// What is to be approved, given what the config names.
     fn approval(&self, want: &Want) -> Approval {
         match &want.approval {
-            // What is allowed is each call of a tool.
-            _ if want.work.offers().is_some() => Approval::None,
             Approval::Host { host, .. } if host::allows(self.hosts, host) => Approval::None,
             approval => approval.clone(),
         }

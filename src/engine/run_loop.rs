@@ -287,6 +287,8 @@ impl RunLoop {
             return Ok(None);
         }
         if self.run.status == Status::Cancelled {
+            // What its tools returned since is kept.
+            self.commit()?;
             return Ok(Some(StopReason::Over));
         }
         if let Some(reason) = self.control.pausing().or_else(|| self.leaves()) {

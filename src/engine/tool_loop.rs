@@ -57,9 +57,12 @@ enum Leave {
 impl RunLoop {
     /// An attempt begins, or goes on under its number from where it was stopped.
     pub(super) fn stage_tool_attempt(&mut self, want: &Want, work: &Arc<Work>) {
-        let newest = self.run.call(&want.key).and_then(Call::newest);
-        let stopped = newest.filter(|attempt| {
-            attempt.fingerprint == want.fingerprint && attempt.tool_use.as_ref().is_some_and(|used| used.resumes)
+        let call = self.run.call(&want.key);
+        // Of one that is asked for something else now, what may have happened is settled first.
+        let doubt = call.is_some_and(|call| call.gates.iter().any(|gate| gate.kind() == GateKind::InDoubt));
+        let stopped = call.and_then(Call::newest).filter(|attempt| {
+            let same = attempt.fingerprint == want.fingerprint || doubt;
+            same && attempt.tool_use.as_ref().is_some_and(|used| used.resumes)
         });
         match stopped.map(|attempt| attempt.number) {
             Some(attempt) => {
@@ -183,13 +186,8 @@ impl RunLoop {
         if let Err(failure) = fits(used, tool, arguments) {
             return Leave::Refused(failure);
         }
-        let step = match want.approval {
-            Approval::Each => ToolApproval::Always,
-            Approval::Once => ToolApproval::Once,
-            Approval::None | Approval::Host { .. } => ToolApproval::Never,
-        };
-        let rule = self.rules_of(want, tool).approve.max(step);
-        let work = Work::Tool { tool: tool.to_owned(), args: (**arguments).clone() };
+        let rule = self.rules_of(want, tool).approve;
+        let work = Work::tool(tool, (**arguments).clone());
         let Some(bytes) = ready::bytes(&work, &self.run) else {
             return Leave::Refused(Failure::new(FailureClass::Tool, "the call has no JSON form"));
         };
@@ -215,10 +213,28 @@ impl RunLoop {
         Leave::Asks(Box::new(Gate { key, workflow, call, attempt, version: 0, body, allowed }))
     }
 
-    /// What governs the calls of a tool, without what its step says.
+    /// What governs the calls of a tool: its own rules and those of the step.
     fn rules_of(&self, want: &Want, tool: &str) -> ToolRules {
         let own = own_tool(want.work.as_ref(), tool);
-        self.engine.shared.ports.executor.tool_rules(&self.tool_scope(want), tool, own)
+        let rules = self.engine.shared.ports.executor.tool_rules(&self.tool_scope(want), tool, own);
+        want.work.offers().map_or(rules, |offered| offered.rules(rules))
+    }
+
+    /// A step that calls a tool: of its own rule and the tool's the stricter holds.
+    pub(super) fn by_rules_of_its_tool(&self, want: Arc<Want>) -> Arc<Want> {
+        let Work::Tool { tool, own, .. } = &*want.work else { return want };
+        let rules = self.engine.shared.ports.executor.tool_rules(&self.tool_scope(&want), tool, own.as_deref());
+        let step = match want.approval {
+            Approval::Each => ToolApproval::Always,
+            Approval::Once => ToolApproval::Once,
+            Approval::None | Approval::Tool | Approval::Host { .. } => ToolApproval::Never,
+        };
+        let approval = match rules.approve.max(step) {
+            ToolApproval::Always => Approval::Each,
+            ToolApproval::Once => Approval::Once,
+            ToolApproval::Never => Approval::None,
+        };
+        Arc::new(Want { approval, ..(*want).clone() })
     }
 
     fn tool_scope(&self, want: &Want) -> ToolScope {
