@@ -9,18 +9,22 @@ use chrono::{DateTime, Utc};
 use crate::catalog::folders::DefinitionFolders;
 use crate::config::SecretStore;
 use crate::core::actor::Actor;
-use crate::core::ports::{Clock, Executor, JournalError, Models, Ownership, Secrets, Spool, Storage, Timers};
+use crate::core::ports::{
+    Clock, Executor, JournalError, Models, Ownership, Secrets, Spool, Storage, Timers, ToolServers,
+};
 use crate::core::settings::Settings;
 use crate::engine::{Engine, Environment, Ports, Sleeper};
 use crate::models::{LanguageModels, Pace, Surroundings};
-use crate::steps::Steps;
+use crate::steps::{Steps, clean_environment};
 use crate::store::{MemoryState, MemoryStore, Mode, SqliteStore, StateFolder};
+use crate::tools::McpServers;
 
 /// Builds an [`Engine`]. Without anything said, its runs are kept in memory and end with it, the settings are the usual
 /// ones, and models are those that the environment names, else the demo.
 pub struct Builder {
     settings: Settings,
     models: Option<Arc<dyn Models>>,
+    tools: Option<Arc<dyn ToolServers>>,
     executor: Option<Arc<dyn Executor>>,
     storage: Arc<dyn Storage>,
     ownership: Arc<dyn Ownership>,
@@ -45,6 +49,7 @@ impl Builder {
         Self {
             settings: Settings::default(),
             models: None,
+            tools: None,
             executor: None,
             storage: Arc::new(MemoryStore::new()),
             ownership: state.clone(),
@@ -93,6 +98,12 @@ impl Builder {
         Self { models: Some(models), ..self }
     }
 
+    /// Servers of tools instead of those of the config.
+    #[must_use]
+    pub fn tools(self, tools: Arc<dyn ToolServers>) -> Self {
+        Self { tools: Some(tools), ..self }
+    }
+
     /// What performs attempts, in the place of the steps of this crate.
     #[must_use]
     pub fn executor(self, executor: Arc<dyn Executor>) -> Self {
@@ -120,14 +131,16 @@ impl Builder {
     /// The engine. Nothing is read or asked before it is needed.
     #[must_use]
     pub fn build(self) -> Engine {
-        let Self { settings, models, executor, storage, ownership, spool, timers, own_definitions, state, who } = self;
+        let Self { settings, models, tools, executor, storage, ownership, spool, timers, own_definitions, state, who } =
+            self;
         let secrets: Arc<dyn Secrets> = Arc::new(SecretStore::new(settings.secrets.clone()));
         let environment = environment(&settings.pass_on);
         let executor = executor.unwrap_or_else(|| {
             let models = models
                 .unwrap_or_else(|| Arc::new(LanguageModels::new(settings.clone(), Surroundings::real(Pace::Natural))));
             let steps = Steps::new(models, Arc::clone(&secrets), environment.clone());
-            Arc::new(steps.with_hosts(settings.hosts.clone()))
+            let tools = tools.unwrap_or_else(|| Arc::new(servers(&settings, Arc::clone(&secrets))));
+            Arc::new(steps.with_hosts(settings.hosts.clone()).with_tools(tools))
         });
         Engine::new(Ports {
             store: storage,
@@ -146,8 +159,13 @@ impl Builder {
     }
 }
 
+/// The servers of tools of the config. None is started before it is needed.
+pub(crate) fn servers(settings: &Settings, secrets: Arc<dyn Secrets>) -> McpServers {
+    McpServers::new(settings.tools.clone(), secrets, clean_environment(environment(&settings.pass_on)))
+}
+
 /// The variables of this process that are passed on to what it starts; those that are not set are left out.
-fn environment(names: &[String]) -> Environment {
+pub(crate) fn environment(names: &[String]) -> Environment {
     let set = names.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)));
     set.collect::<BTreeMap<_, _>>()
 }

@@ -1,9 +1,9 @@
 //! Stepwell: work that a language model does in steps and a person signs off.
 //!
 //! Data goes one way: a definition is found ([`catalog`]), a run of it begins ([`engine`]), a flow says which calls come
-//! next ([`flow`]), the steps perform them ([`steps`], [`models`]), the journal keeps what happened ([`store`]), and a
-//! front end shows the fold of that and appends a person's decisions. What all front ends do with runs is in [`app`]. The
-//! words are those of [`core`].
+//! next ([`flow`]), the steps perform them ([`steps`], [`models`], [`tools`]), the journal keeps what happened
+//! ([`store`]), and a front end shows the fold of that and appends a person's decisions. What all front ends do with runs
+//! is in [`app`]. The words are those of [`core`].
 //!
 //! The front ends of the program, its command line and its full-screen interface, are no part of the library. A program
 //! that embeds it builds an engine, starts runs, follows them and decides:
@@ -54,6 +54,7 @@ pub mod flow;
 pub mod models;
 pub mod steps;
 pub mod store;
+pub mod tools;
 #[doc(hidden)]
 pub mod tui;
 mod wiring;

@@ -9,16 +9,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use crate::catalog::SearchPaths;
-use crate::cli::{self, Dependencies};
-use crate::config::{Paths, private_folder};
+use crate::cli::{self, Dependencies, Tools};
+use crate::config::{Paths, SecretStore, private_folder};
 use crate::core::actor::Actor;
-use crate::core::ports::{JournalError, Models};
+use crate::core::ports::{JournalError, Models, Secrets};
 use crate::core::settings::Settings;
-use crate::embed::Builder;
+use crate::embed::{self, Builder};
 use crate::engine::Engine;
 use crate::flow::scripted::copy::PrivateCopy;
 use crate::models::{LanguageModels, Pace, Surroundings};
-use crate::store::{Mode, SqliteStore};
+use crate::steps::Steps;
+use crate::store::{Mode, SqliteStore, StateFolder};
 use crate::tui;
 use connecting::SwappableModels;
 
@@ -40,6 +41,14 @@ impl Dependencies for Wiring {
 
     fn engine(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<Engine, JournalError> {
         Ok(self.engine_over(self.store(cli::say)?, settings, models))
+    }
+
+    fn tools(&self, settings: &Settings) -> Tools {
+        let secrets: Arc<dyn Secrets> = Arc::new(SecretStore::new(settings.secrets.clone()));
+        let servers = Arc::new(embed::servers(settings, Arc::clone(&secrets)));
+        let steps = Steps::new(self.models(settings), secrets, embed::environment(&settings.pass_on));
+        let executor = Arc::new(steps.with_hosts(settings.hosts.clone()).with_tools(servers.clone()));
+        Tools { servers, executor, spool: Arc::new(StateFolder::new(self.0.state.clone())) }
     }
 
     fn full_screen(&self, settings: &Settings, search_paths: SearchPaths) -> Result<String, String> {

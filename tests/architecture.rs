@@ -11,11 +11,12 @@ use stepwell::catalog::{Catalog, SearchPaths};
 const MOST_LINES: usize = 600;
 
 /// What each module may import besides itself. `main.rs` and `lib.rs` wire them together.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("core", &[]),
     ("flow", &["core"]),
     ("steps", &["core", "flow"]),
     ("models", &["core", "flow"]),
+    ("tools", &["core", "flow"]),
     ("store", &["core", "flow"]),
     ("catalog", &["core", "flow"]),
     ("export", &["core", "flow"]),
@@ -34,7 +35,7 @@ const LIBRARIES: [(&str, &[&str]); 6] = [
     ("crossterm", &["tui"]),
     ("tui_textarea", &["tui"]),
     ("rusqlite", &["store"]),
-    ("reqwest", &["models", "steps"]),
+    ("reqwest", &["models", "steps", "tools"]),
     ("clap", &["cli"]),
 ];
 

@@ -12,6 +12,8 @@ mod fixture;
 mod prompts;
 #[path = "steps/requests.rs"]
 mod requests;
+#[path = "steps/tools.rs"]
+mod tools;
 
 use fixture::{StepFixture, failure, output};
 use serde_json::json;

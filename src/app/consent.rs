@@ -9,6 +9,8 @@ use crate::core::failure::Failure;
 use crate::core::model::ModelChoice;
 use crate::core::pinned::Pinned;
 use crate::core::ports::Models;
+use crate::core::run::Run;
+use crate::engine::{Engine, EngineError};
 
 /// A model is named that nobody knows.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +29,44 @@ impl From<Failure> for UnknownModel {
     fn from(failure: Failure) -> Self {
         Self(failure.message)
     }
+}
+
+/// Why it is not known what a person has to agree to.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsentError {
+    /// A model is named that nobody knows.
+    #[error(transparent)]
+    Unknown(#[from] UnknownModel),
+    /// The run's definition cannot be read.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl ConsentError {
+    /// Its code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unknown(unknown) => unknown.code(),
+            Self::Engine(error) => error.code(),
+        }
+    }
+}
+
+/// The models that a person has to agree to before this process drives a run further; none where another process drives
+/// it, which has asked.
+///
+/// # Errors
+/// When one of the models that the run would ask is not known, or its definition cannot be read.
+pub async fn needed_to_drive(
+    engine: &Engine,
+    models: &dyn Models,
+    run: &Run,
+) -> Result<Vec<ModelChoice>, ConsentError> {
+    if engine.is_driven(run.id) {
+        return Ok(Vec::new());
+    }
+    Ok(needed(models, &*engine.definition(run)?, run.model.as_deref()).await?)
 }
 
 /// The models that a person has to agree to before a run of `pinned` is driven, one of each provider. `model` is asked

@@ -11,10 +11,12 @@ use crate::export;
 mod document;
 mod history;
 mod review;
+mod tools;
 
 pub use document::DocumentArgs;
 pub use history::{HistoryArgs, Since};
 pub use review::ReviewArgs;
+pub use tools::{ToolCallArgs, ToolsArgs, ToolsCommand};
 
 /// Work that a language model does in steps and a person signs off.
 #[derive(Debug, Parser)]
@@ -132,6 +134,8 @@ pub enum CliCommand {
         #[command(flatten)]
         dir: DirArg,
     },
+    /// List the tools of the configured servers, or call one
+    Tools(ToolsArgs),
     /// Find every mistake in definitions
     Check {
         /// Files, folders, or ids as `run` takes them; else all that `tasks` lists
@@ -206,6 +210,9 @@ impl CliCommand {
             Self::Review(ReviewArgs { json, .. })
             | Self::History(HistoryArgs { json, .. })
             | Self::Document(DocumentArgs { json, .. })
+            | Self::Tools(
+                ToolsArgs { call: Some(ToolsCommand::Call(ToolCallArgs { json, .. })), .. } | ToolsArgs { json, .. },
+            )
             | Self::Show { json, .. }
             | Self::Tasks { json, .. }
             | Self::Cancel { json: JsonArg { json }, .. }

@@ -30,7 +30,7 @@ use crate::export::wire;
 /// When the task, an input or the config is not valid, or the store cannot be used.
 pub fn run(app: &App, args: RunArgs) -> Result<Exit, Problem> {
     let pinned = Arc::new(app.catalog(&args.dir)?.pin(&args.task)?);
-    super::wait_for(start(app, args, pinned))
+    super::wait_for(app, start(app, args, pinned))
 }
 
 async fn start(app: &App, args: RunArgs, pinned: Arc<Pinned>) -> Result<Exit, Problem> {

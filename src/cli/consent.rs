@@ -7,6 +7,7 @@ use crate::app::consent;
 use crate::core::code::ErrorCode;
 use crate::core::model::ModelChoice;
 use crate::core::pinned::Pinned;
+use crate::core::run::Run;
 
 /// Makes sure that every model that a run would ask may be asked. `model` is asked instead of the task's.
 ///
@@ -14,6 +15,17 @@ use crate::core::pinned::Pinned;
 /// When a model is not known, or nobody can be asked about a provider that was only found.
 pub async fn ensure(app: &App, pinned: &Pinned, model: Option<&str>) -> Result<(), Problem> {
     for choice in consent::needed(&**app.models()?, pinned, model).await? {
+        agree(app, &choice).await?;
+    }
+    Ok(())
+}
+
+/// Makes sure that every model may be asked that a run would ask which this process drives further.
+///
+/// # Errors
+/// As [`ensure`].
+pub async fn ensure_to_drive(app: &App, run: &Run) -> Result<(), Problem> {
+    for choice in consent::needed_to_drive(app.engine()?, &**app.models()?, run).await? {
         agree(app, &choice).await?;
     }
     Ok(())

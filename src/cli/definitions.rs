@@ -132,7 +132,7 @@ pub fn trust(app: &App, path: &Path, json: bool) -> Result<Exit, Problem> {
         let what = if offer.trust == Trust::Changed { "changed since it was trusted:" } else { "can run this:" };
         out::say(&format!("{name} {what}\n{}", offer.difference));
         // Without a terminal the command itself is the person's word.
-        if out::can_ask() && !super::wait_for(agreed(&name.to_string()))? {
+        if out::can_ask() && !super::wait_for(app, agreed(&name.to_string()))? {
             return Err(Problem::refused(ErrorCode::Denied, format!("{name} is not trusted")));
         }
         store.trust(&offer)?;

@@ -5,12 +5,13 @@ use std::time::Instant;
 use super::out::Put as _;
 use super::problem::{Exit, Problem};
 use super::trial::answers;
-use super::{App, args, out};
+use super::{App, Tools, args, out, tools};
 use crate::core::model::{Inspected, ModelChoice};
-use crate::core::ports::Models;
+use crate::core::ports::{InspectedServer, Models};
 use crate::core::step::Does;
 use crate::core::task::{Body, FlowKind};
 use crate::core::text::counted;
+use crate::core::tool::DeclaredTool;
 
 /// `paths`.
 #[must_use]
@@ -128,6 +129,9 @@ pub async fn doctor(app: &App, rebuild: bool, try_models: bool) -> Result<Exit, 
             text.push_str(&tried(app, &**models).await?);
         }
     }
+    if let Ok(tools) = app.tools() {
+        text.push_str(&servers(app, tools).await?);
+    }
     if let Ok(settings) = app.settings() {
         for (name, provider) in &settings.providers {
             if let Some(variable) = provider.api_key_env.as_deref().filter(|name| std::env::var_os(name).is_none()) {
@@ -152,6 +156,26 @@ pub async fn doctor(app: &App, rebuild: bool, try_models: bool) -> Result<Exit, 
     }
     out::page(&text);
     Ok(exit)
+}
+
+/// Which servers of tools answer.
+async fn servers(app: &App, tools: &Tools) -> Result<String, Problem> {
+    let declared = &app.settings()?.tools;
+    let mut text = String::new();
+    for InspectedServer { server, tools, notes } in tools.servers.inspect(tools::here()).await {
+        let Some(DeclaredTool::Server(how)) = declared.get(&server) else { continue };
+        let how = tools::reached(&how.reach);
+        match tools {
+            Ok(tools) => {
+                text.put(format_args!("tools    {server} answers: {} ({how})\n", counted(tools.len(), "tool")))
+            }
+            Err(failure) => text.put(format_args!("missing  {}\n", tools::failed(&failure))),
+        }
+        for note in notes {
+            text.put(format_args!("         {note}\n"));
+        }
+    }
+    Ok(text)
 }
 
 /// What every role's models, the fallbacks too, say when they are asked for a word.

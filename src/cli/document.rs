@@ -57,9 +57,7 @@ pub async fn document(app: &App, args: DocumentArgs) -> Result<Exit, Problem> {
 /// Has an action performed, or a change in the person's own words, and waits for what comes of it.
 async fn act(app: &App, run: &Run, document: &Document, wish: Wish<'_>, json: bool) -> Result<Exit, Problem> {
     let engine = app.engine()?;
-    if !engine.is_driven(run.id) {
-        consent::ensure(app, &*engine.definition(run)?, run.model.as_deref()).await?;
-    }
+    consent::ensure_to_drive(app, run).await?;
     documents::act(engine, run, document, wish).await?;
     // What else waits is not asked about here.
     let quiet = DriveArgs { review: Some(Review::Stop), approve: None, json, out: None };

@@ -26,6 +26,7 @@ mod relay;
 mod review;
 mod runs;
 mod show;
+mod tools;
 mod trial;
 mod undo;
 mod waits;
@@ -44,7 +45,7 @@ pub use self::trial::answers;
 use crate::catalog::{Catalog, SearchPaths};
 use crate::config::{ConfigError, NoHome, Paths};
 use crate::core::code::ErrorCode;
-use crate::core::ports::{JournalError, Models};
+use crate::core::ports::{Executor, JournalError, Models, Spool, ToolServers};
 use crate::core::settings::Settings;
 use crate::engine::Engine;
 
@@ -58,6 +59,9 @@ pub trait Dependencies: Send + Sync {
     /// # Errors
     /// Why the store cannot be used.
     fn engine(&self, settings: &Settings, models: Arc<dyn Models>) -> Result<Engine, JournalError>;
+
+    /// The servers of tools of the config. None is started before it is asked.
+    fn tools(&self, settings: &Settings) -> Tools;
 
     /// Shows the full-screen interface until the person leaves. Gives what is to be said then.
     ///
@@ -81,6 +85,16 @@ pub trait Dependencies: Send + Sync {
     fn keep_agreement(&self, provider: &str);
 }
 
+/// What tools are called with outside of any run.
+pub struct Tools {
+    /// The servers.
+    pub servers: Arc<dyn ToolServers>,
+    /// What calls the person's own tools.
+    pub executor: Arc<dyn Executor>,
+    /// Where large results go.
+    pub spool: Arc<dyn Spool>,
+}
+
 /// What a command works with. Everything in it is made when it is first asked for: a list of tasks opens no store.
 pub struct App {
     /// Where things lie.
@@ -88,6 +102,7 @@ pub struct App {
     dependencies: Box<dyn Dependencies>,
     settings: OnceLock<Result<Settings, ConfigError>>,
     models: OnceLock<Arc<dyn Models>>,
+    tools: OnceLock<Tools>,
     engine: OnceLock<Engine>,
 }
 
@@ -95,7 +110,8 @@ impl App {
     /// Over these paths and dependencies.
     #[must_use]
     pub fn new(paths: Paths, dependencies: Box<dyn Dependencies>) -> Self {
-        Self { paths, dependencies, settings: OnceLock::new(), models: OnceLock::new(), engine: OnceLock::new() }
+        let (settings, models, tools, engine) = (OnceLock::new(), OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self { paths, dependencies, settings, models, tools, engine }
     }
 
     fn settings(&self) -> Result<&Settings, Problem> {
@@ -105,6 +121,21 @@ impl App {
     fn models(&self) -> Result<&Arc<dyn Models>, Problem> {
         let settings = self.settings()?;
         Ok(self.models.get_or_init(|| self.dependencies.models(settings)))
+    }
+
+    fn tools(&self) -> Result<&Tools, Problem> {
+        let settings = self.settings()?;
+        Ok(self.tools.get_or_init(|| self.dependencies.tools(settings)))
+    }
+
+    /// Ends the servers that were started.
+    async fn end_servers(&self) {
+        if let Some(tools) = self.tools.get() {
+            tools.servers.close().await;
+        }
+        if let Some(engine) = self.engine.get() {
+            engine.end_servers().await;
+        }
     }
 
     fn engine(&self) -> Result<&Engine, Problem> {
@@ -255,28 +286,29 @@ fn perform(app: &App, command: args::CliCommand) -> Result<Exit, Problem> {
     use args::CliCommand;
     match command {
         CliCommand::Run(run) => begin::run(app, run),
-        CliCommand::Review(review) => wait_for(review::review(app, review)),
-        CliCommand::Resume(resume) => wait_for(runs::resume(app, resume)),
-        CliCommand::Cancel { run, json } => wait_for(runs::cancel(app, &run, json.json)),
-        CliCommand::Undo { run, json } => wait_for(undo::undo(app, &run, json.json)),
-        CliCommand::Archive { runs, undo, json } => wait_for(undo::archive(app, &runs, undo, json.json)),
-        CliCommand::Rerun(rerun) => wait_for(begin::rerun(app, rerun)),
-        CliCommand::Fork(fork) => wait_for(begin::fork(app, fork)),
-        CliCommand::Reopen { run, key, json } => wait_for(runs::reopen(app, &run, &key, json.json)),
+        CliCommand::Review(review) => wait_for(app, review::review(app, review)),
+        CliCommand::Resume(resume) => wait_for(app, runs::resume(app, resume)),
+        CliCommand::Cancel { run, json } => wait_for(app, runs::cancel(app, &run, json.json)),
+        CliCommand::Undo { run, json } => wait_for(app, undo::undo(app, &run, json.json)),
+        CliCommand::Archive { runs, undo, json } => wait_for(app, undo::archive(app, &runs, undo, json.json)),
+        CliCommand::Rerun(rerun) => wait_for(app, begin::rerun(app, rerun)),
+        CliCommand::Fork(fork) => wait_for(app, begin::fork(app, fork)),
+        CliCommand::Reopen { run, key, json } => wait_for(app, runs::reopen(app, &run, &key, json.json)),
         CliCommand::Show { run, json, events } => show::show(app, &run, json, events),
         CliCommand::History(query) => history::history(app, query),
-        CliCommand::Document(args) => wait_for(document::document(app, args)),
+        CliCommand::Document(args) => wait_for(app, document::document(app, args)),
         CliCommand::Diff { a, b } => diff::diff(app, &a, &b),
         CliCommand::Learned { task, edit, remove } => learned::learned(app, task.as_deref(), edit.as_deref(), remove),
         CliCommand::Export { run, format, scope, out, json } => {
             show::export(app, &run, (format, scope), out.as_deref(), json.json)
         }
         CliCommand::Tasks { json, dir: place } => definitions::tasks(app, json, &place),
+        CliCommand::Tools(args) => wait_for(app, tools::tools(app, args)),
         CliCommand::Check { paths, dir: place } => definitions::check(app, &paths, &place),
         CliCommand::Trust { path, json } => definitions::trust(app, &path, json.json),
         CliCommand::New { kind, id, from, dir: place } => definitions::begin(app, kind, &id, from.as_deref(), &place),
-        CliCommand::Models => wait_for(doctor::models(app)),
-        CliCommand::Doctor { rebuild, r#try } => wait_for(doctor::doctor(app, rebuild, r#try)),
+        CliCommand::Models => wait_for(app, doctor::models(app)),
+        CliCommand::Doctor { rebuild, r#try } => wait_for(app, doctor::doctor(app, rebuild, r#try)),
         CliCommand::Paths => Ok(doctor::paths(app)),
         CliCommand::Completions { shell } => {
             let mut script = Vec::new();
@@ -285,20 +317,22 @@ fn perform(app: &App, command: args::CliCommand) -> Result<Exit, Problem> {
             Ok(Exit::Done)
         }
         CliCommand::DriveDetached { run, dir: place, after, relayed, drive } => {
-            wait_for(detach::child(app, &run, &place, after, &drive, relayed))
+            wait_for(app, detach::child(app, &run, &place, after, &drive, relayed))
         }
     }
 }
 
 /// Runs what has to wait for something; the threads for that are only made here.
-fn wait_for<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+fn wait_for<T>(app: &App, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime =
         runtime.map_err(|error| Problem::refused(ErrorCode::Store, format!("the system gives no threads: {error}")))?;
     let done = runtime.block_on(async {
         // A file that may not grow is a write that fails and is told, not the end of the program.
         let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
-        work.await
+        let done = work.await;
+        app.end_servers().await;
+        done
     });
     // What still blocks (a password manager that asks) must not hold up the end.
     runtime.shutdown_background();

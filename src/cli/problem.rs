@@ -1,6 +1,6 @@
 //! How a command ends: the exit codes, and what is said when it did not do what it was asked to.
 
-use crate::app::consent::UnknownModel;
+use crate::app::consent::{ConsentError, UnknownModel};
 use crate::app::definitions::NoDefinition;
 use crate::app::documents::DocumentError;
 use crate::app::inputs::{InputError, InputErrors};
@@ -131,6 +131,15 @@ impl From<StartError> for Problem {
     }
 }
 
+impl From<ConsentError> for Problem {
+    fn from(error: ConsentError) -> Self {
+        match error {
+            ConsentError::Unknown(unknown) => unknown.into(),
+            ConsentError::Engine(error) => error.into(),
+        }
+    }
+}
+
 impl From<UnknownModel> for Problem {
     fn from(error: UnknownModel) -> Self {
         Self::invalid(error.code(), error.to_string())
@@ -220,7 +229,7 @@ impl From<&ConfigError> for Problem {
 
 impl From<NoHome> for Problem {
     fn from(error: NoHome) -> Self {
-        Self { exit: Exit::Store, code: error.code(), message: error.to_string() }
+        Self { exit: Exit::Store, code: ErrorCode::Store, message: error.to_string() }
     }
 }
 

@@ -81,8 +81,7 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     }
     let driven = engine.is_driven(run.id);
     if !driven {
-        let pinned = engine.definition(&run)?;
-        consent::ensure(app, &pinned, run.model.as_deref()).await?;
+        consent::ensure_to_drive(app, &run).await?;
         for model in decisions.iter().filter_map(|decision| decision.kind.model()) {
             consent::ensure_one(app, model).await?;
         }

@@ -42,7 +42,7 @@ pub async fn resume(app: &App, args: ResumeArgs) -> Result<Exit, Problem> {
     } else if !engine.is_driven(run.id) && !matches!(run.status, Status::Completed) {
         match &args.model {
             Some(model) => consent::ensure_one(app, model).await?,
-            None => consent::ensure(app, &*engine.definition(&run)?, run.model.as_deref()).await?,
+            None => consent::ensure_to_drive(app, &run).await?,
         }
     }
     if let Some(budget) = budget(args.budget.budget) {
@@ -79,7 +79,9 @@ pub async fn reopen(app: &App, name: &str, key: &str, json: bool) -> Result<Exit
     let engine = app.engine()?;
     let key: Key = key.parse()?;
     let run = engine.find(name)?;
-    let before = engine.load(run)?.seq;
+    let stands = engine.load(run)?;
+    consent::ensure_to_drive(app, &stands).await?;
+    let before = stands.seq;
     engine.decide(run, Decision::new(key.clone(), DecisionKind::Reopen)).await?;
     let run = engine.load(run)?;
     let dependents = run.dependents(&key);

@@ -4,7 +4,7 @@ use super::args::{DriveArgs, Review};
 use super::drive::{How, drive};
 use super::problem::{Exit, Problem};
 use super::show::since;
-use super::{App, out};
+use super::{App, consent, out};
 use crate::core::decide::newest_decision;
 use crate::core::id::RunId;
 
@@ -16,6 +16,10 @@ pub async fn undo(app: &App, name: &str, json: bool) -> Result<Exit, Problem> {
     let engine = app.engine()?;
     let before = engine.load(engine.find(name)?)?;
     let newest = newest_decision(&before);
+    // What was done to the run as a whole has no part in what it does.
+    if newest.is_some_and(|newest| newest.key().is_some()) {
+        consent::ensure_to_drive(app, &before).await?;
+    }
     engine.undo(before.id, newest.map(|newest| newest.seq)).await?;
     let Some(undone) = newest else { return Ok(Exit::Done) };
     out::say(&format!("taken back: {}", undone.name()));

@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy as _;
 use etcetera::base_strategy::Xdg;
 
-use crate::core::code::ErrorCode;
-
 /// The name of the folders and of the store.
 const NAME: &str = "stepwell";
 
@@ -47,14 +45,6 @@ pub fn logs(state: &Path) -> PathBuf {
 #[derive(Debug, thiserror::Error)]
 #[error("no home folder is known, so nothing can be kept; set HOME, or STEPWELL_HOME to a folder for everything")]
 pub struct NoHome;
-
-impl NoHome {
-    /// Its code.
-    #[must_use]
-    pub fn code(&self) -> ErrorCode {
-        ErrorCode::Store
-    }
-}
 
 impl Paths {
     /// The paths of this process.

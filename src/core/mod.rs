@@ -8,6 +8,7 @@ pub mod actor;
 pub mod aside;
 pub mod bytes;
 pub mod call;
+pub mod capped;
 pub mod code;
 pub mod deadline;
 pub mod decide;

@@ -8,6 +8,7 @@
 mod characters;
 pub mod encoding;
 mod readings;
+mod utf8;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,6 +16,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::readings::{exact, json, visible};
+pub use self::utf8::Utf8;
 
 /// Text from a model, a command, a server or a tool. It has no `Display`, so that it cannot be printed by chance.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

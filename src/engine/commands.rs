@@ -2,6 +2,7 @@
 
 use tokio::sync::oneshot;
 
+use crate::core::actor::Actor;
 use crate::core::deadline;
 use crate::core::decide::{self, Decision, DecisionKind, Refusal};
 use crate::core::event::{Event, Measured};
@@ -18,8 +19,7 @@ use crate::engine::{EngineCommand, EngineError};
 impl RunLoop {
     pub(super) fn handle(&mut self, command: EngineCommand) -> Result<(), JournalLost> {
         match command {
-            EngineCommand::Decide(decision, reply) => {
-                let who = self.engine.shared.ports.who.clone();
+            EngineCommand::Decide(decision, who, reply) => {
                 let call = self.run.call(&decision.key);
                 if let Some(gate) = call.and_then(|call| decide::gate_of(&self.run, call, decision.call).ok()).cloned()
                     && gate.kind() == GateKind::Secret
@@ -60,10 +60,9 @@ impl RunLoop {
                 self.cancel_attempts();
                 Ok(())
             }
-            EngineCommand::Cancel(reply) => {
-                let who = self.engine.shared.ports.who.clone();
+            EngineCommand::Cancel(who, reply) => {
                 self.cancel_attempts();
-                let kept = self.partial_texts();
+                let kept = self.partial_texts(&who);
                 let make = move |run: &Run| Ok([kept.clone(), decide::cancel(run, &who)?].concat());
                 self.decided(make, reply)?;
                 if self.is_interrupted() && self.control.pausing().is_none() {
@@ -141,7 +140,7 @@ impl RunLoop {
         if self.run.gates() == 0 || self.control.pausing().is_some() || self.run.status == Status::Cancelled {
             return Vec::new();
         }
-        let who = &self.engine.shared.ports.who;
+        let who = &self.engine.who;
         let decisions = self.run.waiting().filter_map(|gate| {
             let what = (self.policy)(&self.run, gate)?;
             Some(Decision::about(gate, what))
@@ -175,9 +174,8 @@ impl RunLoop {
         }
     }
 
-    /// A run that is stopped for good keeps what its attempts had written.
-    pub(super) fn partial_texts(&self) -> Vec<Event> {
-        let by = &self.engine.shared.ports.who;
+    /// A run that is stopped for good, by that person, keeps what its attempts had written.
+    pub(super) fn partial_texts(&self, by: &Actor) -> Vec<Event> {
         let cancelled = self.attempts.under_way.iter().map(|(key, under_way)| {
             let (key, attempt, partial) = (key.clone(), under_way.attempt, under_way.partial.text());
             let made = self.run.call(&key).and_then(|call| call.attempt(attempt)?.work.clone());

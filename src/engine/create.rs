@@ -165,7 +165,7 @@ impl Engine {
             task: task.id.clone(),
             kind: task.kind(),
             title: title::of_run(&start.pinned.task, &inputs),
-            by: ports.who.clone(),
+            by: self.who.clone(),
             cwd: start.cwd.clone(),
             inputs: Arc::new(inputs),
             definition,

@@ -19,7 +19,7 @@ impl Engine {
     /// When it may not be undone, there is no such run, or the store cannot be used.
     pub async fn undo(&self, run: RunId, seq: Option<u64>) -> Result<(), EngineError> {
         let offspring = self.with_store(|store| store.made_from(run))?;
-        let (who, engine) = (self.shared.ports.who.clone(), self.clone());
+        let (who, engine) = (self.who.clone(), self.clone());
         self.append_decision(run, move |run| {
             let flow = engine.definition(run).map(|pinned| crate::flow::of(&pinned, &Environment::new()));
             let following = |key: &Key| flow.as_ref().ok()?.following(key);
@@ -34,7 +34,7 @@ impl Engine {
     /// # Errors
     /// When there is no such run or the store cannot be used.
     pub async fn archive(&self, run: RunId, undo: bool) -> Result<(), EngineError> {
-        let by = self.shared.ports.who.clone();
+        let by = self.who.clone();
         self.append(run, move |run| {
             let changes = run.archived == undo;
             Ok(changes.then(|| Event::RunArchived { undo, by: by.clone() }).into_iter().collect())
@@ -64,7 +64,7 @@ impl Engine {
         if let Some(message) = message {
             return self.message(run, &message).await;
         }
-        let (who, document, action) = (self.shared.ports.who.clone(), document.to_owned(), action.to_owned());
+        let (who, document, action) = (self.who.clone(), document.to_owned(), action.to_owned());
         let asks = move |run: &Run| decide::request_action(run, &document, version, (&action, None), &who);
         self.append_decision(run, asks).await
     }
@@ -94,7 +94,7 @@ impl Engine {
         let taken = |id: &str| task.action(id).is_some() || folded.flow_calls().any(|call| call.key.step() == id);
         let mut names = std::iter::once("change".to_owned()).chain((2..u32::MAX).map(|n| format!("change-{n}")));
         let action = names.find(|id| !taken(id)).unwrap_or_default();
-        let (who, document) = (self.shared.ports.who.clone(), document.to_owned());
+        let (who, document) = (self.who.clone(), document.to_owned());
         let asks =
             move |run: &Run| decide::request_action(run, &document, version, (&action, Some(&instruction)), &who);
         self.append_decision(run, asks).await
@@ -107,7 +107,7 @@ impl Engine {
     pub async fn choose_model_for_the_rest(&self, run: RunId, model: &str) -> Result<(), EngineError> {
         self.knows_model(model)?;
         let pinned = self.definition(&self.load(run)?)?;
-        let (model, who) = (model.to_owned(), self.shared.ports.who.clone());
+        let (model, who) = (model.to_owned(), self.who.clone());
         self.append_decision(run, move |run| decide::choose_model_for_the_rest(run, &pinned, &model, &who)).await
     }
 

@@ -94,7 +94,7 @@ pub struct Ports {
     pub spool: Arc<dyn Spool>,
     /// What wakes whoever drives a run when something is due: [`Sleeper`], unless something outside of the process does.
     pub timers: Arc<dyn Timers>,
-    /// Who decides here, `user@host`.
+    /// Who decides, unless [`Engine::on_behalf_of`] says who else: `user@host`.
     pub who: Actor,
     /// What is run when a run waits, fails or is done. One more argument says so in a line; the environment has
     /// `STEPWELL_STATUS`, `STEPWELL_RUN` and `STEPWELL_TITLE`.
@@ -110,10 +110,12 @@ pub enum Driver {
     Remote,
 }
 
-/// The handle through which front ends reach runs. Cheap to clone.
+/// The handle through which front ends reach runs, for one who decides. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
+    /// Kept with every decision that is made through this handle.
+    who: Actor,
 }
 
 struct Shared {
@@ -149,7 +151,7 @@ type Reply = oneshot::Sender<Result<(), EngineError>>;
 
 /// What the loop that drives a run is told.
 enum EngineCommand {
-    Decide(Decision, Reply),
+    Decide(Decision, Actor, Reply),
     Append(Make, Reply),
     /// A command asks the person in the middle of its work.
     Ask {
@@ -164,7 +166,7 @@ enum EngineCommand {
     Pause,
     /// It is given up here once its answers have come: [`DriveControl::leaving`] says why.
     Leave,
-    Cancel(Reply),
+    Cancel(Actor, Reply),
     /// The readers up to this number follow the run: if it rests, those hear of it that came meanwhile.
     Announce(u64),
 }
@@ -184,7 +186,14 @@ impl Engine {
             lane_freed: Notify::new(),
             on_locked: OnceLock::new(),
         };
-        Self { shared: Arc::new(shared) }
+        let who = shared.ports.who.clone();
+        Self { shared: Arc::new(shared), who }
+    }
+
+    /// The same engine for somebody else who decides: what is started, decided or cancelled through it is by them.
+    #[must_use]
+    pub fn on_behalf_of(&self, who: Actor) -> Self {
+        Self { shared: Arc::clone(&self.shared), who }
     }
 
     /// The run that `name` names: `last`, or a unique beginning or end of its id.
@@ -403,13 +412,13 @@ impl Engine {
         self.check_filled(run, &decision)?;
         if let Some(drive) = self.drive_of(run) {
             let (reply, answer) = oneshot::channel();
-            if drive.send(EngineCommand::Decide(decision.clone(), reply))
+            if drive.send(EngineCommand::Decide(decision.clone(), self.who.clone(), reply))
                 && let Ok(answer) = answer.await
             {
                 return answer;
             }
         }
-        let who = self.shared.ports.who.clone();
+        let who = self.who.clone();
         self.take_secret(run, &decision)?;
         self.append_decision(run, move |run| decide::decide(run, &decision, &who)).await
     }
@@ -430,7 +439,7 @@ impl Engine {
         scope: InstructionScope,
     ) -> Result<(), EngineError> {
         self.knows_model(model)?;
-        let (key, model, who) = (key.clone(), model.to_owned(), self.shared.ports.who.clone());
+        let (key, model, who) = (key.clone(), model.to_owned(), self.who.clone());
         // A step that has not begun has no call that says whose step it is.
         let pinned = self.definition(&self.load(run)?)?;
         self.append(run, move |run| decide::choose_model(run, &key, pinned.workflow_of(&key), &model, scope, &who))
@@ -447,7 +456,7 @@ impl Engine {
     /// # Errors
     /// When the run takes no message now, or the store cannot be used.
     pub async fn message(&self, run: RunId, text: &str) -> Result<(), EngineError> {
-        let (who, text) = (self.shared.ports.who.clone(), text.to_owned());
+        let (who, text) = (self.who.clone(), text.to_owned());
         self.append(run, move |run| decide::message(run, &text, &who)).await
     }
 
@@ -463,7 +472,7 @@ impl Engine {
         title: &str,
         body: &str,
     ) -> Result<(), EngineError> {
-        let who = self.shared.ports.who.clone();
+        let who = self.who.clone();
         let [name, title, body] = [name, title, body].map(str::to_owned);
         self.append(run, move |run| decide::edit_document(run, &name, version, &title, &body, &who)).await
     }
@@ -473,7 +482,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used.
     pub async fn rename(&self, run: RunId, title: &str) -> Result<(), EngineError> {
-        let event = Event::RunRenamed { title: title.to_owned(), by: self.shared.ports.who.clone() };
+        let event = Event::RunRenamed { title: title.to_owned(), by: self.who.clone() };
         self.append(run, move |_| Ok(vec![event.clone()])).await
     }
 
@@ -487,7 +496,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used.
     pub async fn retry_failed(&self, run: RunId) -> Result<(), EngineError> {
-        let who = self.shared.ports.who.clone();
+        let who = self.who.clone();
         self.append(run, move |run| decide::retry_failed(run, &who)).await
     }
 
@@ -499,13 +508,13 @@ impl Engine {
         if let Some(drive) = self.drive_of(run) {
             let (reply, answer) = oneshot::channel();
             drive.interrupt.raise();
-            if drive.send(EngineCommand::Cancel(reply))
+            if drive.send(EngineCommand::Cancel(self.who.clone(), reply))
                 && let Ok(answer) = answer.await
             {
                 return answer;
             }
         }
-        let who = self.shared.ports.who.clone();
+        let who = self.who.clone();
         self.append(run, move |run| decide::cancel(run, &who)).await?;
         if !self.is_driven(run) {
             for program in orphan::left(&*self.shared.ports.spool, run) {

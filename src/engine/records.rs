@@ -92,6 +92,11 @@ impl Engine {
         Ok(drafts)
     }
 
+    /// Ends what attempts have started and what outlives them, such as servers of tools, because the process ends.
+    pub async fn end_servers(&self) {
+        self.shared.ports.executor.close().await;
+    }
+
     /// Closes the journal, because the process ends: what still runs in it may be its last holder, and is not waited for.
     pub fn close(&self) {
         self.shared.ports.store.close();

@@ -138,7 +138,7 @@ impl RunLoop {
                 Status::Paused => run_loop.run.paused,
                 _ => run_loop.run.in_hand().then_some(PauseReason::Crashed),
             };
-            let by = run_loop.engine.shared.ports.who.clone();
+            let by = run_loop.engine.who.clone();
             let (events, spent) = recover::abandoned(
                 &run_loop.run,
                 &run_loop.engine.shared.ports,

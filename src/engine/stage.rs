@@ -159,7 +159,7 @@ impl RunLoop {
             }
         }
         if self.run.status == Status::Cancelled && status != Status::Cancelled {
-            for text in self.partial_texts() {
+            for text in self.partial_texts(&self.engine.who) {
                 self.stage(text, true);
             }
             self.cancel_attempts();

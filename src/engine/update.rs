@@ -99,7 +99,7 @@ impl Engine {
         }
         let pinned = Arc::clone(pinned);
         let definition = self.patiently(move |store| store.pin(&pinned)).await?;
-        let by = self.shared.ports.who.clone();
+        let by = self.who.clone();
         self.append(run.id, move |run| {
             if run.status == Status::Cancelled {
                 return Err(Refusal::cancelled());
@@ -115,7 +115,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be used.
     pub async fn set_budget(&self, run: RunId, budget: Budget) -> Result<(), EngineError> {
-        let by = self.shared.ports.who.clone();
+        let by = self.who.clone();
         let before = self.definition(&self.load(run)?)?.budget();
         self.append(run, move |run| Ok(decide::set_budget(run, budget, before, &by))).await
     }

@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::markers::{self, Filler};
-use super::output::{Collected, Collector, Utf8};
+use super::output::{Collected, Collector};
 use super::{Interruption, deadline, interrupted, own_files, prepared, program};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
@@ -37,6 +37,7 @@ use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, BoxFutu
 use crate::core::schema::Schema;
 use crate::core::secret::RedactedStream;
 use crate::core::step::Parse;
+use crate::core::text::Utf8;
 use crate::core::work::CommandWork;
 use crate::flow::scripted::copy::{BUSY, BUSY_TRIES, PrivateCopy, is_busy};
 

@@ -145,6 +145,10 @@ impl Executor for Steps {
         self.models.ask_again();
     }
 
+    fn close(&self) -> BoxFuture<'static, ()> {
+        self.tools.as_ref().map_or_else(|| Box::pin(std::future::ready(())) as BoxFuture<'_, ()>, |tools| tools.close())
+    }
+
     fn knows_model(&self, name: &str) -> Result<(), Failure> {
         self.models.choice(Some(name)).map(|_| ())
     }

@@ -1,65 +1,25 @@
 //! What a command writes to stdout, as it comes: text for the screen, lines of the small contract, the output.
 //!
-//! At most [`MAX_KEPT`] bytes are kept in memory; when there are more, all of it is spooled, up to [`MAX_SPOOLED`]. Broken
-//! UTF-8 is made readable. Secrets are taken out before anything is kept.
-
-use std::io::{BufWriter, Write as _};
+//! The beginning is kept in memory; when there is more, all of it is spooled ([`CappedText`]). Broken UTF-8 is made readable.
+//! Secrets are taken out before anything is kept.
 
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::core::capped::{Capped, CappedText};
 use crate::core::model::{Delta, DeltaSink};
 use crate::core::ports::SpooledText;
 use crate::core::secret::RedactedStream;
 use crate::core::step::Speaks;
-use crate::core::text::Untrusted;
+use crate::core::text::{Untrusted, Utf8};
 
-/// The most of an output that is kept in memory and in the journal, in bytes.
-pub const MAX_KEPT: usize = 1 << 20;
-/// The most of an output that is spooled, in bytes.
-const MAX_SPOOLED: usize = 1 << 28;
 /// A line of the small contract is no longer than this, in bytes.
 const MAX_LINE: usize = 1 << 16;
-
-/// Decodes UTF-8 piece by piece; what is broken becomes U+FFFD.
-#[derive(Default)]
-pub struct Utf8 {
-    rest: Vec<u8>,
-}
-
-impl Utf8 {
-    /// The text of `bytes` and of what was left over before.
-    pub fn push(&mut self, bytes: &[u8]) -> String {
-        self.rest.extend_from_slice(bytes);
-        let bytes = std::mem::take(&mut self.rest);
-        let mut text = String::with_capacity(bytes.len());
-        let mut seen = 0;
-        for chunk in bytes.utf8_chunks() {
-            text.push_str(chunk.valid());
-            seen += chunk.valid().len();
-            // A character whose end has not come yet waits for it.
-            let unfinished = seen + chunk.invalid().len() == bytes.len()
-                && std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none());
-            if unfinished {
-                self.rest = chunk.invalid().to_vec();
-            } else if !chunk.invalid().is_empty() {
-                text.push(char::REPLACEMENT_CHARACTER);
-            }
-            seen += chunk.invalid().len();
-        }
-        text
-    }
-
-    /// The end: a character that lacks its end is broken.
-    pub fn finish(&mut self) -> &'static str {
-        if std::mem::take(&mut self.rest).is_empty() { "" } else { "\u{fffd}" }
-    }
-}
 
 /// What a command wrote.
 #[derive(Debug, Default)]
 pub struct Collected {
-    /// The beginning of it, at most [`MAX_KEPT`] bytes.
+    /// The beginning of it, as much as is kept.
     pub text: String,
     /// There was more.
     pub cut: bool,
@@ -74,8 +34,7 @@ pub struct Collector {
     decoder: Utf8,
     redacting: RedactedStream,
     line: Line,
-    kept: String,
-    spool: Spool,
+    text: CappedText,
     deltas: DeltaSink,
     asks: UnboundedSender<Value>,
     speaks: Option<Speaks>,
@@ -89,12 +48,6 @@ enum Line {
     Open(String),
     /// In one that is output.
     Output,
-}
-
-enum Spool {
-    Unused(Box<dyn SpooledText>),
-    Open { text: BufWriter<Box<dyn SpooledText>>, bytes: usize },
-    Ended(String),
 }
 
 impl Collector {
@@ -113,8 +66,7 @@ impl Collector {
             decoder: Utf8::default(),
             redacting,
             line: Line::Open(String::new()),
-            kept: String::new(),
-            spool: Spool::Unused(spooled),
+            text: CappedText::new(spooled),
             deltas,
             asks,
         }
@@ -138,19 +90,8 @@ impl Collector {
             self.output(&line);
         }
         let unsaid = self.unsaid;
-        match self.spool {
-            Spool::Unused(_) => Collected { text: self.kept, cut: false, note: None, unsaid },
-            Spool::Open { mut text, bytes } => {
-                let flushed = text.flush();
-                let location = text.get_ref().location();
-                let note = match flushed {
-                    Ok(()) => format!("the output has {bytes} bytes; all of it is in {location}"),
-                    Err(error) => format!("the output has more than is kept here, and {location} failed: {error}"),
-                };
-                Collected { text: self.kept, cut: true, note: Some(note), unsaid }
-            }
-            Spool::Ended(note) => Collected { text: self.kept, cut: true, note: Some(note), unsaid },
-        }
+        let Capped { text, cut, note } = self.text.finish();
+        Collected { text, cut, note, unsaid }
     }
 
     fn lines(&mut self, text: &str) {
@@ -208,48 +149,9 @@ impl Collector {
         if text.is_empty() {
             return;
         }
-        let room = if matches!(self.spool, Spool::Unused(_)) { MAX_KEPT - self.kept.len() } else { 0 };
-        let fits = text.floor_char_boundary(room);
+        let fits = self.text.push(text);
         if fits > 0 {
             (self.deltas)(Delta::Text(Untrusted::from(&text[..fits])));
-        }
-        if fits < text.len() {
-            self.spool.open(&self.kept);
-            self.spool.write(text);
-        }
-        self.kept.push_str(&text[..fits]);
-    }
-}
-
-impl Spool {
-    /// Begins the text with what was `kept` so far.
-    fn open(&mut self, kept: &str) {
-        let Self::Unused(_) = self else { return };
-        let Self::Unused(mut spooled) = std::mem::replace(self, Self::Ended(String::new())) else { return };
-        *self = match spooled.write_all(kept.as_bytes()) {
-            Ok(()) => Self::Open { text: BufWriter::new(spooled), bytes: kept.len() },
-            Err(error) => Self::Ended(format!(
-                "only the beginning of the output is kept: {} could not be written: {error}",
-                spooled.location()
-            )),
-        };
-    }
-
-    fn write(&mut self, text: &str) {
-        let Self::Open { text: spooled, bytes } = self else { return };
-        *bytes += text.len();
-        let ended = match spooled.write_all(text.as_bytes()) {
-            Err(error) => {
-                Some(format!("the output is not kept in full: {} failed: {error}", spooled.get_ref().location()))
-            }
-            Ok(()) if *bytes > MAX_SPOOLED => Some(format!(
-                "the output is too long to be kept; its first {bytes} bytes are in {}",
-                spooled.get_ref().location()
-            )),
-            Ok(()) => None,
-        };
-        if let Some(note) = ended {
-            *self = Self::Ended(note);
         }
     }
 }
@@ -258,10 +160,10 @@ impl Spool {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use proptest::prelude::*;
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     use super::*;
+    use crate::core::capped::MAX_KEPT;
     use crate::core::id::RunId;
     use crate::core::ports::Spool as _;
     use crate::core::secret::Redactor;
@@ -330,17 +232,5 @@ mod tests {
         let collected = collector.finish();
         assert_eq!(collected.text.len(), MAX_KEPT);
         assert!(collected.note.unwrap().contains("only the beginning"));
-    }
-
-    proptest! {
-        #[test]
-        fn bytes_in_pieces_are_the_same_text_as_at_once(bytes in prop::collection::vec(any::<u8>(), 0..40), cut in 0usize..40) {
-            let cut = cut.min(bytes.len());
-            let mut decoder = Utf8::default();
-            let mut text = decoder.push(&bytes[..cut]);
-            text += &decoder.push(&bytes[cut..]);
-            text += decoder.finish();
-            prop_assert_eq!(text, String::from_utf8_lossy(&bytes));
-        }
     }
 }

@@ -6,7 +6,8 @@
 //! the other one is kept too, and so is the first when the second request fails. The attempt's usage is the sum of its
 //! requests. An answer that the limit of tokens cut is an output with a note, and its `finish` says so; with a schema it
 //! climbs the ladder, because what is missing from it cannot be seen. A turn of a conversation is read by [`turn`], which
-//! takes any answer, and streams as the plain text that the person is to see.
+//! takes any answer, and streams as the plain text that the person is to see. Where the model may call tools one attempt is
+//! several requests, each on its own: it ends in a turn that calls them ([`conversation`]), or in the answer.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -15,18 +16,21 @@ use serde_json::Value;
 
 use self::answer::{Answer, Asking};
 pub use self::answer::{estimate, spent};
+use self::conversation::Conversation;
 use super::json_repair::JsonEnding;
 use super::{Interruption, deadline, failed, reading};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::{Delta, Finish, Message, Role};
+use crate::core::model::{Delta, Discarded, Finish, Message, Role};
 use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, Models};
 use crate::core::schema::Schema;
 use crate::core::text::Untrusted;
+use crate::core::tool::FinishedTurn;
 use crate::core::turn;
 use crate::core::work::{PromptWork, Reply};
 
 mod answer;
+mod conversation;
 mod transcript;
 
 /// Models obey a cancel within 200 ms; what they then have is the partial text.
@@ -54,6 +58,7 @@ pub async fn perform(
         deadline: deadline(attempt.timeout),
         measured: Measured::default(),
         asked: 0,
+        conversation: Conversation::of(attempt.transcript.as_ref()),
     };
     let ended = match schema {
         Some(schema) => asking.value(&schema).await,
@@ -69,6 +74,7 @@ pub async fn perform(
             AttemptOutcome::Failed { failure, partial, in_doubt: false, measured }
         }
         Err(PromptError::Interrupted(why, partial)) => why.outcome(attempt, partial, false, measured),
+        Err(PromptError::Calls(turn)) => AttemptOutcome::Turn(*turn),
     }
 }
 
@@ -76,6 +82,8 @@ pub async fn perform(
 enum PromptError {
     Failed(Failure, Untrusted),
     Interrupted(Interruption, Untrusted),
+    /// The model calls tools first.
+    Calls(Box<FinishedTurn>),
 }
 
 /// An output, and what is wrong with it.
@@ -102,7 +110,7 @@ enum Merit {
 
 impl Asking<'_> {
     async fn text(&mut self) -> Result<Judged, PromptError> {
-        let answer = self.answer(self.work.messages.clone()).await?;
+        let answer = self.answer(self.messages()).await?;
         if answer.finish == Finish::Length {
             self.measured.notes.push("the limit of tokens cut the answer".to_owned());
         }
@@ -132,11 +140,11 @@ impl Asking<'_> {
     }
 
     async fn value(&mut self, schema: &Schema) -> Result<Judged, PromptError> {
-        let answer = self.answer(self.work.messages.clone()).await?;
+        let answer = self.answer(self.messages()).await?;
         let first = self.judge(&answer, schema);
         let Some(problem) = first.problem.clone() else { return Ok(first) };
 
-        let mut messages = self.work.messages.clone();
+        let mut messages = self.messages();
         if !answer.text.is_empty() {
             messages.push(Message::new(Role::Assistant, answer.text.as_str()));
         }
@@ -172,6 +180,11 @@ impl Asking<'_> {
                 ("it took longer than the step's `timeout`".to_owned(), partial)
             }
             Err(PromptError::Failed(failure, partial)) => (failure.to_string(), partial),
+            // It looks once more before it answers.
+            Err(PromptError::Calls(mut turn)) => {
+                turn.measured.discarded.push(Discarded { text: answer.text.into(), why: problem });
+                return Err(PromptError::Calls(turn));
+            }
         };
         let failed = format!("asked once more, it failed: {failure}");
         self.discard(partial.data().to_owned(), failed.clone());

@@ -219,6 +219,8 @@ pub struct Opened {
     pub task: Option<Arc<Task>>,
     /// The texts that were kept with it: name and text.
     pub drafts: Vec<(String, String)>,
+    /// It would go on, once a person agrees to this model, which was only found.
+    pub asks: Option<ModelChoice>,
 }
 
 /// A task's form to be shown.

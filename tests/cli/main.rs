@@ -25,3 +25,4 @@ mod runs;
 mod safety;
 mod status;
 mod terminal;
+mod tools;

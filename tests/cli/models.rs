@@ -1,7 +1,7 @@
 //! A model that fails, and another one that takes its place.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
 
-use crate::support::cli::Home;
+use crate::support::cli::{Done, Home};
 use crate::support::model_server::{ModelServer, Reply};
 use serde_json::json;
 
@@ -97,4 +97,24 @@ fn doctor_asks_each_configured_server_and_tries_its_models_when_told_to() {
     let tried = home.step("doctor --try").exits(0);
     assert!(tried.out.contains("tried    only/m answered within"), "{}", tried.out);
     assert!(tried.out.contains("missing  gone/m did not answer: gone ("), "{}", tried.out);
+}
+
+#[test]
+fn nothing_that_lets_a_run_go_on_asks_a_model_that_was_only_found_before_a_person_agrees() {
+    let home = Home::new();
+    let task = "id = \"say\"\nname = \"Say\"\n[[steps]]\nid = \"a\"\nprompt = \"Say a\"\n\
+                [[steps]]\nid = \"b\"\nafter = [\"a\"]\nprompt = \"Say b\"\n";
+    home.write("workflows/say/workflow.toml", task);
+    home.step("run say").exits(3);
+    home.step("review last a --accept").exits(3);
+    let before = home.show("last");
+    // A key is there from now on, and no config names what it is for.
+    for line in ["resume last", "review last b --accept", "review last b --retry shorter", "reopen last a", "undo last"]
+    {
+        let mut command = home.command(env!("CARGO_BIN_EXE_stepwell"));
+        command.args(line.split(' ')).arg("--json").env("OPENAI_API_KEY", "sk-never-sent");
+        let told = Done::of(command.output().unwrap()).refused(4, "denied");
+        assert!(told.contains("nobody can be asked here"), "{line}: {told}");
+        assert_eq!(home.show("last"), before, "{line} changed the run");
+    }
 }

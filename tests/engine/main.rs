@@ -21,6 +21,7 @@ mod models;
 mod newer;
 mod outside;
 mod own_files;
+mod persons;
 mod records;
 mod sessions;
 mod taken_back;

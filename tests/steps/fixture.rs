@@ -11,8 +11,12 @@ use stepwell::core::event::Measured;
 use stepwell::core::failure::{Failure, FailureClass};
 use stepwell::core::id::RunId;
 use stepwell::core::kept_files::KeptFiles;
-use stepwell::core::model::{Asker, Completion, Delta, DeltaSink, Finish, ModelChoice, ModelFailure, ModelRequest};
-use stepwell::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Executor, Models, Secrets};
+use stepwell::core::model::{
+    Asker, Completion, Delta, DeltaSink, Finish, ModelCall, ModelChoice, ModelFailure, ModelRequest,
+};
+use stepwell::core::ports::{
+    AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Executor, Models, Secrets, Transcript,
+};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
 use stepwell::core::usage::{Budget, Usage};
 use stepwell::core::work::Work;
@@ -31,6 +35,8 @@ pub const TOKEN: &str = "tok\"en-value";
 pub enum Says {
     Text(&'static str, Finish),
     Fails(FailureClass, &'static str),
+    /// Says this and calls these.
+    Calls(&'static str, Vec<ModelCall>),
     /// Streams this, then waits for the cancel.
     Hangs(&'static str),
     /// Streams this and never looks at the cancel.
@@ -67,6 +73,12 @@ impl Models for FakeModels {
                     let model = "fake/one".into();
                     let text = text.into();
                     Ok(Completion { text, model, usage, finish, first_token_ms: 7, notes, ..Completion::default() })
+                }
+                Says::Calls(text, calls) => {
+                    deltas(Delta::Text(text.into()));
+                    let opaque = Some(Arc::new(json!({ "signed": "thoughts" })));
+                    let (model, finish) = ("fake/one".into(), Finish::Calls);
+                    Ok(Completion { text: text.into(), calls, opaque, model, usage, finish, ..Completion::default() })
                 }
                 Says::Fails(class, partial) => Err(failure(class, partial)),
                 Says::Hangs(text) => {
@@ -133,6 +145,8 @@ pub struct StepFixture {
     pub timeout: Option<Duration>,
     /// The files of the definition.
     pub files: KeptFiles,
+    /// How far an attempt has come whose model calls tools.
+    pub transcript: Option<Transcript>,
     /// The tokens that an attempt may use.
     pub allowed: Option<u64>,
     /// Dropped, the secret `hangs` is there.
@@ -157,6 +171,7 @@ impl StepFixture {
             forms: Arc::default(),
             timeout: None,
             files: KeptFiles::default(),
+            transcript: None,
             allowed: None,
             _hanging: keeps_hanging,
         }
@@ -173,7 +188,7 @@ impl StepFixture {
         self
     }
 
-    fn run() -> RunId {
+    pub fn run() -> RunId {
         RunId::new(0, [1; 10])
     }
 
@@ -181,7 +196,7 @@ impl StepFixture {
         self.folder.path().join("spool").join(Self::run().to_string())
     }
 
-    pub fn begin(&self, work: Work) -> BoxFuture<'static, AttemptOutcome> {
+    fn attempt(&self, work: Work) -> (AttemptRequest, AttemptContext) {
         let request = AttemptRequest {
             run: Self::run(),
             key: "step[1]".parse().unwrap(),
@@ -197,11 +212,15 @@ impl StepFixture {
                 .map(|(name, reference)| (name.to_owned(), reference.parse().unwrap()))
                 .into(),
             declared: Arc::default(),
-            transcript: None,
+            transcript: self.transcript.clone(),
         };
+        (request, self.context())
+    }
+
+    pub fn context(&self) -> AttemptContext {
         let deltas = Arc::clone(&self.deltas);
         let forms = Arc::clone(&self.forms);
-        let context = AttemptContext {
+        AttemptContext {
             deltas: Arc::new(move |delta| deltas.lock().unwrap().push(delta)),
             cancel: self.cancel.clone(),
             ask: Arc::new(move |form| {
@@ -214,7 +233,11 @@ impl StepFixture {
             },
             began: Arc::new(|_| {}),
             spool: Arc::new(StateFolder::new(self.folder.path().to_owned())),
-        };
+        }
+    }
+
+    pub fn begin(&self, work: Work) -> BoxFuture<'static, AttemptOutcome> {
+        let (request, context) = self.attempt(work);
         self.steps.execute(request, context)
     }
 

@@ -199,6 +199,11 @@ pub trait Executor: Send + Sync {
     /// A person asks for something again: what was not even tried because the same had been refused before is tried.
     fn ask_again(&self) {}
 
+    /// The process ends: ends what was started and outlives attempts, such as servers of tools.
+    fn close(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Whether a model of that name can be asked at all.
     ///
     /// # Errors

@@ -85,6 +85,12 @@ pub trait ToolServers: Send + Sync {
     /// Looks at every server: for `stepwell tools` and `doctor`.
     fn inspect(&self, scope: ToolScope) -> BoxFuture<'static, Vec<InspectedServer>>;
 
+    /// Looks at one server; `None`: there is none of that name.
+    fn inspect_one(&self, scope: ToolScope, server: String) -> BoxFuture<'static, Option<InspectedServer>> {
+        let all = self.inspect(scope);
+        Box::pin(async move { all.await.into_iter().find(|one| one.server == server) })
+    }
+
     /// Ends every server that was started.
     fn close(&self) -> BoxFuture<'static, ()>;
 }

@@ -89,6 +89,9 @@ impl Reader<'_> {
         for text in &idempotent {
             self.bare(text);
         }
+        if let Some(item) = table.get("sampling").filter(|item| item.boolean() == Some(true)) {
+            item.error("a server cannot ask a model yet: leave `sampling` out");
+        }
         let server = |reach| ToolServer {
             reach,
             approve,
@@ -303,7 +306,7 @@ mod tests {
             approve = { "read_*" = "never", "read_secret" = "once", "*" = "always" }
             idempotent = ["read_*"]
             timeout = "30s"
-            sampling = true
+            sampling = false
             [tools.web]
             url = "https://example.org/mcp/"
             headers = { Authorization = "env:TOKEN" }
@@ -315,7 +318,7 @@ mod tests {
         let env = [("TOKEN".to_owned(), "cmd:github".to_owned())].into();
         let command = ["mcp-server-filesystem", "."].map(str::to_owned).to_vec();
         assert_eq!(files.reach, Reach::Program { command, env, cwd: Some("sub".to_owned()) });
-        assert!(files.sampling);
+        assert!(!files.sampling);
         let rules = |name| files.rules(name);
         assert_eq!((rules("read_file").approve, rules("read_file").idempotent), (ToolApproval::Never, true));
         assert_eq!((rules("read_secret").approve, rules("write").approve), (ToolApproval::Once, ToolApproval::Always));
@@ -368,6 +371,7 @@ mod tests {
                 "[tools.x]\ncommand = [\"a\"]\nheaders = {}\n",
                 "f:3:1: `headers` go to a server that is reached by `url`",
             ),
+            ("[tools.x]\ncommand = [\"a\"]\nsampling = true\n", "f:3:12: a server cannot ask a model yet"),
             ("[tools.x]\nurl = \"http://a\"\nenv = {}\n", "f:3:1: `env` is of a server that is started"),
             ("[tools.x]\ncommand = [\"a\"]\nenv = { A = \"env:\" }\n", "f:3:13: `env:` names nothing"),
             ("[tools.x]\ncommand = [\"a\"]\ntimout = \"1s\"\n", "f:3:1: unknown key `timout`; did you mean `timeout`?"),

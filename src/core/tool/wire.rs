@@ -58,6 +58,13 @@ impl WireNames {
         found.map(String::as_str)
     }
 
+    /// A name that providers take for what is no tool of these: a model wrote it, and reads it again.
+    #[must_use]
+    pub fn safe(name: &str) -> String {
+        let plain = plain(name);
+        if plain.is_empty() { "unknown".to_owned() } else { plain.chars().take(LONGEST).collect() }
+    }
+
     /// The name of a tool on the wire.
     #[must_use]
     pub fn wire(&self, tool: &str) -> Option<&str> {

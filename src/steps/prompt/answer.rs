@@ -3,14 +3,17 @@
 //! What has been paid for stays, also where it cannot be continued. A cut answer counts as cut until what continues it has
 //! come to an end of its own. No request but the first is sent that the run's budget does not allow.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
+use super::conversation::Conversation;
 use super::transcript::LiveAnswer;
 use super::{GRACE, PromptError};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::{Discarded, Finish, Message, ModelRequest, Role};
+use crate::core::model::{Discarded, Finish, Message, ModelCall, ModelRequest, Role};
 use crate::core::ports::{AttemptContext, AttemptRequest, Models};
 use crate::core::usage::{Usage, estimate_tokens};
 use crate::core::work::{PromptWork, Reply};
@@ -56,6 +59,9 @@ fn tokens_sent(messages: &[Message], schema: Option<&Value>) -> u64 {
 pub(super) struct Answer {
     pub(super) text: String,
     pub(super) finish: Finish,
+    /// The tools that the model calls; then it is no answer yet.
+    calls: Vec<ModelCall>,
+    opaque: Option<Arc<Value>>,
 }
 
 /// How a request ends without an answer.
@@ -79,9 +85,15 @@ pub(super) struct Asking<'a> {
     pub(super) deadline: Option<Instant>,
     pub(super) measured: Measured,
     pub(super) asked: u32,
+    pub(super) conversation: Conversation,
 }
 
 impl Asking<'_> {
+    /// The prompt, and the turns that called tools.
+    pub(super) fn messages(&self) -> Vec<Message> {
+        self.work.messages.iter().chain(&self.conversation.turns).cloned().collect()
+    }
+
     /// A plain chat: its turns follow no schema.
     pub(super) fn is_plain(&self) -> bool {
         self.work.schema.is_none()
@@ -112,7 +124,11 @@ impl Asking<'_> {
             }
         };
         for _ in 0..MOST_CONTINUED {
-            if !self.work.continues || answer.finish != Finish::Length || answer.text.trim().is_empty() {
+            if !answer.calls.is_empty()
+                || !self.work.continues
+                || answer.finish != Finish::Length
+                || answer.text.trim().is_empty()
+            {
                 break;
             }
             let so_far = [(Role::Assistant, answer.text.as_str()), (Role::User, CONTINUE)];
@@ -122,10 +138,10 @@ impl Asking<'_> {
                 Some(why) => why.to_owned(),
                 // A schema would have the model begin the value once more.
                 None => match self.request(messages, None, &answer.text, &live).await {
-                    Ok(more) if more.text.is_empty() => "the model added nothing".to_owned(),
+                    Ok(more) if more.text.is_empty() && more.calls.is_empty() => "the model added nothing".to_owned(),
                     Ok(more) => {
                         answer.text.push_str(&more.text);
-                        answer.finish = more.finish;
+                        (answer.finish, answer.calls, answer.opaque) = (more.finish, more.calls, more.opaque);
                         self.measured.notes.push("the limit of tokens cut the answer, and it was continued".to_owned());
                         continue;
                     }
@@ -150,7 +166,12 @@ impl Asking<'_> {
             self.measured.notes.push(format!("it could not be continued: {problem}"));
             break;
         }
-        Ok(answer)
+        if answer.calls.is_empty() {
+            return Ok(answer);
+        }
+        let measured = Measured { finish: Some(Finish::Calls), ..std::mem::take(&mut self.measured) };
+        let turn = self.conversation.turn(answer.text, answer.calls, answer.opaque, measured);
+        Err(PromptError::Calls(Box::new(turn)))
     }
 
     /// What the answer is expected to be.
@@ -176,7 +197,7 @@ impl Asking<'_> {
             models: self.work.models.clone(),
             messages,
             schema,
-            tools: Vec::new(),
+            tools: self.conversation.offers.clone(),
             temperature: self.work.temperature,
             max_tokens: self.work.max_tokens,
             seed: self.work.seed,
@@ -219,7 +240,9 @@ impl Asking<'_> {
                     }
                     return Err(Unanswered { why: Why::Failed(failure), text: split.answer });
                 }
-                Ok(Answer { text: split.answer, finish: answer.finish })
+                // What was not offered cannot be called.
+                let calls = if self.conversation.calls_tools() { answer.calls } else { Vec::new() };
+                Ok(Answer { text: split.answer, finish: answer.finish, calls, opaque: answer.opaque })
             }
             Some(Err(stopped)) => {
                 self.measure(stopped.model, stopped.answered_by, stopped.usage, stopped.notes);

@@ -149,6 +149,7 @@ async fn show(parts: Parts, threads: Handle) -> Result<String, TuiError> {
         }
     };
     if let Some(engine) = backend.engine() {
+        engine.end_servers().await;
         engine.close();
     }
     ended?;

@@ -5,9 +5,11 @@ use std::sync::{Arc, PoisonError};
 use tokio::task::AbortHandle;
 
 use super::backend::{Backend, Made};
+use crate::app::consent;
 use crate::app::follow::Follower;
 use crate::core::event::PauseReason;
 use crate::core::id::RunId;
+use crate::core::model::ModelChoice;
 use crate::core::run::{Run, Status};
 use crate::engine::{EngineError, StopReason, Update};
 use crate::tui::message::{Message, Opened, Ready};
@@ -22,13 +24,15 @@ pub struct Watched {
 impl Backend {
     /// Opens a run: takes it up, unless the person paused it or it is over.
     pub async fn open_run(&self, run: RunId) -> Result<Made, String> {
-        let (stands, follower) = self.take_up(run, goes_on).await?;
+        let asks = self.needs_consent(run, goes_on).await?;
+        let drives = if asks.is_none() { goes_on } else { |_: &Run| false };
+        let (stands, follower) = self.take_up(run, drives).await?;
         let opened = Arc::clone(&stands);
         let opened = self
             .blocking(move |engine| {
                 let task = engine.definition(&opened).ok().map(|pinned| Arc::new(pinned.task.clone()));
                 let drafts = engine.drafts(run).unwrap_or_default();
-                Ok(Opened { run: opened, task, drafts })
+                Ok(Opened { run: opened, task, drafts, asks })
             })
             .await?;
         Ok(Made { ready: Ready::Run(Box::new(opened)), run: Some((stands, follower)), says: None })
@@ -36,12 +40,31 @@ impl Backend {
 
     /// Sees to it that a run is watched, and with `drive` that it goes on. It is posted as it stands.
     pub async fn attend(&self, run: RunId, drive: bool) -> Result<(), String> {
-        let (stands, follower) = self.take_up(run, if drive { may_go_on } else { |_| false }).await?;
+        let asks = if drive { self.needs_consent(run, may_go_on).await? } else { None };
+        let drives = if drive && asks.is_none() { may_go_on } else { |_: &Run| false };
+        let (stands, follower) = self.take_up(run, drives).await?;
         if let Some(follower) = follower {
             self.watch(follower);
         }
         self.post(Message::Run(stands)).await;
+        // What led to this is done all the same.
+        if let Some(ModelChoice { model, .. }) = asks {
+            let why = "was found, not configured, and nobody has agreed to use it";
+            self.post(Message::Failed(format!("not resumed: {model} {why}; open the run again to be asked"))).await;
+        }
         Ok(())
+    }
+
+    /// The model that a person has to agree to before a run is driven here, if it would be.
+    async fn needs_consent(&self, run: RunId, drives: fn(&Run) -> bool) -> Result<Option<ModelChoice>, String> {
+        let stands = self.blocking(move |engine| engine.load(run).map_err(|error| error.to_string())).await?;
+        if !drives(&stands) {
+            return Ok(None);
+        }
+        let services = self.services().await?;
+        // A model that is not known fails where it is asked, with its own panel; so does a definition that cannot be read.
+        let needed = consent::needed_to_drive(&services.engine, &*services.models, &stands).await.unwrap_or_default();
+        Ok(needed.into_iter().next())
     }
 
     /// A run as it stands, with what is told of it from now on, unless it is watched already or says nothing more.

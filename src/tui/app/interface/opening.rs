@@ -157,7 +157,7 @@ impl Interface {
     }
 
     fn show_run(&mut self, opened: Opened) -> Vec<Effect> {
-        let Opened { run, task, drafts } = opened;
+        let Opened { run, task, drafts, asks } = opened;
         let mut effects = Vec::new();
         // The form that it was started from is done with.
         if let AnyScreen::Form(form) = self.top()
@@ -187,6 +187,10 @@ impl Interface {
         }
         if let Some(home) = self.home() {
             home.was_found();
+        }
+        if let Some(choice) = asks {
+            self.ahead.clear();
+            self.above = Some(Kind::Confirm(consent(&choice, Opening::Run(id))).into());
         }
         for (name, text) in drafts {
             self.drafts.found(Slot::Run(id, name.clone()), &text);

@@ -117,7 +117,7 @@ fn home_in_the_middle() -> Interface {
 
 fn on(story: Story) -> Interface {
     let mut interface = home();
-    let opened = Opened { run: Arc::new(story.run), task: None, drafts: vec![] };
+    let opened = Opened { run: Arc::new(story.run), task: None, drafts: vec![], asks: None };
     show(&mut interface, Ready::Run(Box::new(opened)));
     interface
 }

@@ -139,7 +139,7 @@ fn the_open_field_of_a_tree_is_kept_too_and_esc_does_not_lose_it() {
     // Killed here, it is there when the person is back.
     let Some((name, Some(text))) = open.into_iter().next() else { panic!("kept") };
     let mut interface = home();
-    let opened = Opened { run: Arc::new(structured().run), task: None, drafts: vec![(name, text)] };
+    let opened = Opened { run: Arc::new(structured().run), task: None, drafts: vec![(name, text)], asks: None };
     show(&mut interface, Ready::Run(Box::new(opened)));
     assert!(look(&mut interface).contains("your unsaved edit is here: e opens it"));
     press(&mut interface, &["e", "Enter"]);
@@ -162,7 +162,7 @@ fn a_form_that_was_left_is_filled_in_again_and_done_with_when_it_starts() {
     assert_eq!(tick(&mut interface), []);
     press(&mut interface, &["x", "^s"]);
     let ticket = interface.ticket;
-    let opened = Opened { run: Arc::new(review().run), task: None, drafts: vec![] };
+    let opened = Opened { run: Arc::new(review().run), task: None, drafts: vec![], asks: None };
     let orders = tell(&mut interface, Message::Ready(ticket, Ready::Run(Box::new(opened))));
     assert_eq!(kept(&orders), [("form poem".to_owned(), None)]);
 }
@@ -228,7 +228,7 @@ fn a_reason_and_a_result_are_there_again_and_done_with_when_they_are_given() {
     for (story, name, text, opens, says) in cases {
         let mut interface = home();
         let drafts = vec![(name.to_owned(), text.to_owned())];
-        let opened = Opened { run: Arc::new(story.run.clone()), task: None, drafts };
+        let opened = Opened { run: Arc::new(story.run.clone()), task: None, drafts, asks: None };
         show(&mut interface, Ready::Run(Box::new(opened)));
         let shown = look(&mut interface);
         assert!(shown.contains(says), "{shown}");

@@ -29,7 +29,7 @@ fn poem_form() -> Ready {
 }
 
 fn poem_run() -> Ready {
-    Ready::Run(Box::new(Opened { run: Arc::new(review().run), task: None, drafts: vec![] }))
+    Ready::Run(Box::new(Opened { run: Arc::new(review().run), task: None, drafts: vec![], asks: None }))
 }
 
 /// Home, where a task was picked and is not open yet.
@@ -159,4 +159,27 @@ fn a_model_that_is_not_known_is_asked_for_again_with_what_was_typed_and_what_is_
     assert!(shown.contains("gpt-9") && shown.contains("is no role") && shown.contains("the end"), "{shown}");
     let orders = typed(&mut interface, &["Backspace", "5", "Enter"]);
     assert!(matches!(asked(&orders)[..], [Opening::PickModel { model, .. }] if model == "gpt-5"), "{orders:?}");
+}
+
+#[test]
+fn a_run_that_would_ask_a_model_nobody_agreed_to_is_shown_and_the_person_is_asked_before_it_goes_on() {
+    let choice = ModelChoice {
+        model: "openai/large".into(),
+        why: "OPENAI_API_KEY is set".into(),
+        demo: false,
+        ask_first: true,
+        config_lines: String::new(),
+    };
+    let mut interface = form();
+    typed(&mut interface, &["^s", "y"]);
+    let run = Arc::new(review().run);
+    let id = run.id;
+    let opened = Opened { run, task: None, drafts: vec![], asks: Some(choice) };
+    let orders = answer(&mut interface, Ready::Run(Box::new(opened)));
+    assert_eq!(asked(&orders).len(), 0, "a key from before the question answers nothing: {orders:?}");
+    let shown = look(&mut interface);
+    assert!(shown.contains("openai/large would answer, because OPENAI_API_KEY is set."), "{shown}");
+    let orders = typed(&mut interface, &["y"]);
+    let then = Box::new(Opening::Run(id));
+    assert_eq!(asked(&orders), [&Opening::Agreed { provider: "openai".into(), then }]);
 }

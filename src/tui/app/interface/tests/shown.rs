@@ -339,7 +339,7 @@ impl World {
         match request {
             Request::Open(ticket, Opening::Run(run)) => {
                 let run = Arc::new(self.runs[self.at(run)].run.clone());
-                let ready = Ready::Run(Box::new(Opened { run, task: None, drafts: vec![] }));
+                let ready = Ready::Run(Box::new(Opened { run, task: None, drafts: vec![], asks: None }));
                 self.on_its_way.push_back(Message::Ready(ticket, ready));
             }
             Request::Open(ticket, opening) => {

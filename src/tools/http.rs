@@ -1,0 +1,405 @@
+//! A server that runs already, spoken to over streamable HTTP: each message is a POST, and what comes back is one
+//! message or a stream of events. What the server says unasked comes over a GET that stays open, where it offers one.
+//!
+//! No redirect is followed: neither headers nor arguments go where no config sent them. Logging in (OAuth) is not done
+//! here: a token is a header.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, redirect};
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::incoming::{Arriving, TooMuch};
+use super::peer::{Fault, Peer, Wire};
+use super::sse::Events;
+use crate::core::failure::{Failure, FailureClass};
+
+/// A host that does not answer a connection for so long is not there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the end of a session may take to be told.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How often a stream that broke off is asked for again.
+const MOST_RESUMES: u32 = 3;
+/// Between two of these where the server does not say, and the longest that it may say.
+const RESUME: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+/// As much of an error's text is read, in bytes.
+const MAX_ERROR: usize = 2_000;
+
+const SESSION: &str = "mcp-session-id";
+const VERSION: &str = "mcp-protocol-version";
+
+/// Where a server is, and what goes with every request.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Address {
+    pub url: String,
+    /// Values are filled in.
+    pub headers: Vec<(String, String)>,
+}
+
+struct Connection {
+    server: String,
+    client: Client,
+    url: Url,
+    headers: HeaderMap,
+    peer: Arc<Peer>,
+    session: Mutex<Session>,
+    /// Cancelled when nothing more is to be sent.
+    closed: CancellationToken,
+}
+
+#[derive(Default)]
+struct Session {
+    id: Option<HeaderValue>,
+    version: Option<HeaderValue>,
+    requests: HashMap<u64, AbortHandle>,
+}
+
+/// The session of one connection.
+#[derive(Clone)]
+pub struct HttpWire(Arc<Connection>);
+
+/// Speaks to a server through `peer`. Nothing is sent yet. The task ends when the session has ended.
+///
+/// # Errors
+/// The address or a header cannot be used.
+pub fn connect(server: &str, address: &Address, peer: &Arc<Peer>) -> Result<(HttpWire, JoinHandle<()>), Failure> {
+    let failure = |class, what: String| Failure::new(class, format!("the server `{server}` {what}"));
+    let wrong = |what: String| failure(FailureClass::Definition, what);
+    let url = Url::parse(&address.url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url =
+        url.ok_or_else(|| wrong("has a `url` that is no address beginning with http:// or https://".to_owned()))?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in &address.headers {
+        let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.trim()))
+        else {
+            return Err(wrong(format!("has a header `{name}` that cannot be sent")));
+        };
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    let client = client(&url).map_err(|error| {
+        failure(FailureClass::Network, format!("cannot be asked: no HTTP client could be made ({error})"))
+    })?;
+    let closed = CancellationToken::new();
+    let session = Mutex::default();
+    let connection =
+        Connection { server: server.to_owned(), client, url, headers, peer: Arc::clone(peer), session, closed };
+    let wire = HttpWire(Arc::new(connection));
+    peer.connect(Box::new(wire.clone()));
+    let ending = wire.clone();
+    let ended = tokio::spawn(async move {
+        ending.0.closed.cancelled().await;
+        ending.farewell().await;
+    });
+    Ok((wire, ended))
+}
+
+/// The clients of this process, for addresses of this machine and for others. Building one reads the system's
+/// certificates, which takes its time.
+fn client(url: &Url) -> Result<Client, reqwest::Error> {
+    static CLIENTS: [OnceLock<Client>; 2] = [const { OnceLock::new() }; 2];
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let local = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    let kept = &CLIENTS[usize::from(local)];
+    if let Some(client) = kept.get() {
+        return Ok(client.clone());
+    }
+    // An error means that one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .user_agent(concat!("stepwell/", env!("CARGO_PKG_VERSION")));
+    if local {
+        // A proxy of the environment is for the world, not for this machine.
+        builder = builder.no_proxy();
+    }
+    let client = builder.build()?;
+    Ok(kept.get_or_init(|| client).clone())
+}
+
+impl Wire for HttpWire {
+    fn send(&self, message: String, id: Option<u64>) {
+        let wire = self.clone();
+        // Registered under the lock, so that one that ends at once is not put down after its end.
+        let mut session = self.session();
+        let sending = tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = wire.0.closed.cancelled() => {}
+                () = wire.post(message, id) => {}
+            }
+            if let Some(id) = id {
+                wire.session().requests.remove(&id);
+            }
+        });
+        if let Some(id) = id {
+            session.requests.insert(id, sending.abort_handle());
+        }
+    }
+
+    fn forget(&self, id: u64) {
+        if let Some(sending) = self.session().requests.remove(&id) {
+            sending.abort();
+        }
+    }
+
+    fn close(&self) {
+        self.0.closed.cancel();
+    }
+}
+
+impl HttpWire {
+    fn session(&self) -> MutexGuard<'_, Session> {
+        self.0.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The version that was agreed on; it goes with every request from now on.
+    pub fn agreed(&self, version: &str) {
+        self.session().version = HeaderValue::try_from(version).ok();
+    }
+
+    fn request(&self, method: Method) -> RequestBuilder {
+        let connection = &*self.0;
+        let mut request = connection.client.request(method, connection.url.clone()).headers(connection.headers.clone());
+        let session = self.session();
+        for (name, value) in [(SESSION, &session.id), (VERSION, &session.version)] {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        request
+    }
+
+    async fn post(&self, message: String, id: Option<u64>) {
+        let in_session = self.session().id.is_some();
+        let request = self
+            .request(Method::POST)
+            .header(ACCEPT, "application/json, text/event-stream")
+            .header(CONTENT_TYPE, "application/json")
+            .body(message);
+        let fault = match request.send().await {
+            Ok(response) if response.status().is_success() => self.answer(response, id).await.err(),
+            Ok(response) => self.refused(response, in_session, id).await,
+            Err(error) if error.is_connect() => {
+                let why = format!("cannot be reached at {}: {}", self.shown_url(), chain(error));
+                Some(Fault::NotDone(self.failure(FailureClass::Network, &why)))
+            }
+            Err(error) => Some(Fault::Lost(format!("closed the connection ({})", chain(error)))),
+        };
+        if let (Some(id), Some(fault)) = (id, fault) {
+            self.0.peer.fail(id, fault);
+        }
+    }
+
+    /// What a server means that does not take a message.
+    async fn refused(&self, response: Response, in_session: bool, id: Option<u64>) -> Option<Fault> {
+        let status = response.status();
+        let location = response.headers().get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = beginning(response).await;
+        // Some say what is wrong as an answer.
+        if let Some(id) = id
+            && status != StatusCode::NOT_FOUND
+            && let Some(message) = answer_in(&body, id)
+        {
+            let mut arriving = Arriving::default();
+            if arriving.push(message.as_bytes()).is_ok() {
+                self.0.peer.receive(arriving.take()).await;
+                return None;
+            }
+        }
+        let said = if body.trim().is_empty() { String::new() } else { format!(": {}", body.trim()) };
+        let failed = |class, what: &str| Fault::NotDone(self.failure(class, what));
+        Some(match status {
+            StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST if in_session => {
+                // The session is over, which is seen by nothing else: the next request begins another. This one was not
+                // taken; others that are under way in it are lost.
+                self.0.peer.lose_before("ended the session", id);
+                return None;
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => failed(
+                FailureClass::Auth,
+                &format!(
+                    "asks who you are ({status}{said}); give it a token: `headers = {{ Authorization = \"Bearer env:NAME\" }}`. Logging in by OAuth is not supported"
+                ),
+            ),
+            StatusCode::TOO_MANY_REQUESTS => {
+                failed(FailureClass::RateLimit, &format!("takes no more requests now ({status}{said})"))
+            }
+            status if status.is_redirection() => {
+                let to = location.unwrap_or_default();
+                failed(
+                    FailureClass::BadRequest,
+                    &format!("is elsewhere: {} leads to {to}, write that as its `url`", self.shown_url()),
+                )
+            }
+            status if status.is_server_error() => Fault::Lost(format!("failed ({status}{said})")),
+            status => failed(FailureClass::BadRequest, &format!("refused the request ({status}{said})")),
+        })
+    }
+
+    /// Reads what answers a message.
+    async fn answer(&self, response: Response, id: Option<u64>) -> Result<(), Fault> {
+        if let Some(session) = response.headers().get(SESSION) {
+            self.session().id = Some(session.clone());
+        }
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if kind.starts_with("text/event-stream") {
+            return self.stream(response, id).await;
+        }
+        let mut message = Arriving::default();
+        let mut body = response.bytes_stream();
+        while let Some(bytes) = body.next().await {
+            let bytes = bytes.map_err(|error| Fault::Lost(format!("closed the connection ({})", chain(error))))?;
+            message.push(&bytes).map_err(|too_much| Fault::Lost(too_much.text()))?;
+        }
+        self.0.peer.receive(message.take()).await;
+        self.is_answered(id)
+    }
+
+    /// Reads a stream of events until the request is answered. One that breaks off is asked for again.
+    async fn stream(&self, response: Response, id: Option<u64>) -> Result<(), Fault> {
+        let mut events = Events::default();
+        let mut broken = self.events(response, &mut events).await.map_err(|too_much| Fault::Lost(too_much.text()))?;
+        for _ in 0..MOST_RESUMES {
+            let Some(last) = events.last_id.clone().filter(|_| id.is_some_and(|id| self.0.peer.waits_for(id))) else {
+                break;
+            };
+            let asked = events.retry.map_or(RESUME.0, Duration::from_millis);
+            sleep(asked.min(RESUME.1)).await;
+            let again = self.request(Method::GET).header(ACCEPT, "text/event-stream").header("last-event-id", &last);
+            match again.send().await {
+                Ok(response) if response.status().is_success() => {
+                    let mut next = Events::after(Some(last), events.retry);
+                    broken = self.events(response, &mut next).await.map_err(|too_much| Fault::Lost(too_much.text()))?;
+                    events = next;
+                }
+                Ok(response) => broken = format!("does not go on with its answer ({})", response.status()),
+                Err(error) => broken = format!("closed the connection ({})", chain(error)),
+            }
+        }
+        match id.filter(|id| self.0.peer.waits_for(*id)) {
+            Some(_) => Err(Fault::Lost(broken)),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads a stream to its end. Gives how it ended.
+    async fn events(&self, response: Response, events: &mut Events) -> Result<String, TooMuch> {
+        let mut body = response.bytes_stream();
+        let ended = loop {
+            match body.next().await {
+                Some(Ok(bytes)) => {
+                    for message in events.feed(&bytes)? {
+                        self.0.peer.receive(message).await;
+                    }
+                }
+                Some(Err(error)) => break format!("closed the connection ({})", chain(error)),
+                None => break "ended its answer without a result".to_owned(),
+            }
+        };
+        if let Some(message) = events.end() {
+            self.0.peer.receive(message).await;
+        }
+        Ok(ended)
+    }
+
+    fn is_answered(&self, id: Option<u64>) -> Result<(), Fault> {
+        match id.filter(|id| self.0.peer.waits_for(*id)) {
+            Some(_) => Err(Fault::Lost("answered with something else".to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// Listens to what the server says unasked, as long as the connection is there. Most servers offer nothing of that.
+    pub async fn listen(self) {
+        let listening = async {
+            let mut last = None;
+            loop {
+                let mut request = self.request(Method::GET).header(ACCEPT, "text/event-stream");
+                if let Some(last) = &last {
+                    request = request.header("last-event-id", last);
+                }
+                let Ok(response) = request.send().await else { return };
+                let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+                if !response.status().is_success() || !kind.starts_with("text/event-stream") {
+                    return;
+                }
+                let mut events = Events::after(last, None);
+                if self.events(response, &mut events).await.is_err() {
+                    return;
+                }
+                last = events.last_id;
+                // A server that closes the stream at once is not asked without end: it is asked less and less often.
+                sleep(events.retry.map_or(RESUME.1, Duration::from_millis).clamp(RESUME.0, RESUME.1)).await;
+            }
+        };
+        tokio::select! {
+            () = self.0.closed.cancelled() => {}
+            () = listening => {}
+        }
+    }
+
+    /// Ends the session, where there is one.
+    async fn farewell(&self) {
+        if self.session().id.is_some() {
+            // A server need not take it.
+            let _ = tokio::time::timeout(FAREWELL, self.request(Method::DELETE).send()).await;
+        }
+    }
+
+    fn failure(&self, class: FailureClass, what: &str) -> Failure {
+        Failure::new(class, format!("the server `{}` {what}", self.0.server))
+    }
+
+    /// The address without what may be secret in it.
+    fn shown_url(&self) -> String {
+        let mut url = self.0.url.clone();
+        let _ = url.set_password(None);
+        let _ = url.set_username("");
+        url.set_query(None);
+        url.to_string()
+    }
+}
+
+/// The beginning of a body.
+async fn beginning(response: Response) -> String {
+    let mut text = Vec::new();
+    let mut body = response.bytes_stream();
+    while let Some(Ok(bytes)) = body.next().await {
+        text.extend_from_slice(&bytes[..bytes.len().min(MAX_ERROR - text.len())]);
+        if text.len() >= MAX_ERROR {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The message in a body that is the answer to a request.
+fn answer_in(body: &str, id: u64) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(body).ok()?;
+    (value["id"] == id && value["error"].is_object()).then(|| body.to_owned())
+}
+
+/// An error and its causes in one line, without the address.
+fn chain(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,217 @@
+//! A server that is a program: started in a process group of its own with a clean environment, one message a line on its
+//! stdin and stdout, its stderr a log.
+//!
+//! It ends when its stdin closes; one that does not is told to (TERM) and then made to (KILL), its whole group. Nothing
+//! it started outlives it, or this process's hold on it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::incoming::Arriving;
+use super::peer::{Peer, Wire};
+use crate::core::failure::{Failure, FailureClass};
+use crate::flow::scripted::copy::{BUSY, BUSY_TRIES, is_busy};
+
+/// How long a server that is to end may take, before it is told to, and again before it is made to.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the pipes of a server that has ended may stay open in the hands of what it started.
+const PIPES: Duration = Duration::from_millis(500);
+/// As much is read at once, in bytes.
+const READ: usize = 1 << 16;
+
+/// How a program is started.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Program {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// All of its environment.
+    pub environment: BTreeMap<String, String>,
+    pub folder: PathBuf,
+}
+
+/// Its stdin.
+struct Stdin {
+    lines: Mutex<Option<UnboundedSender<String>>>,
+    closed: CancellationToken,
+}
+
+impl Wire for Stdin {
+    fn send(&self, mut message: String, _id: Option<u64>) {
+        message.push('\n');
+        if let Some(lines) = &*self.lines.lock().unwrap_or_else(PoisonError::into_inner) {
+            // A server that reads no more has ended, which the peer hears.
+            let _ = lines.send(message);
+        }
+    }
+
+    fn close(&self) {
+        *self.lines.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.closed.cancel();
+    }
+}
+
+/// A process group. It is killed when this is dropped.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // A group that is gone has done what it was told.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// Starts a program, and speaks to it through `peer`. Gives what ends when the program and all its pipes have; the program
+/// ends when the peer is lost.
+///
+/// # Errors
+/// Class `tool` when it cannot be started: why.
+pub async fn start(server: &str, program: &Program, peer: &Arc<Peer>) -> Result<JoinHandle<()>, Failure> {
+    let failure = |message: String| Failure::new(FailureClass::Tool, format!("the server `{server}` {message}"));
+    if !program.folder.is_dir() {
+        let folder = program.folder.display();
+        return Err(failure(format!("cannot be started: the folder {folder} does not exist; see its `cwd`")));
+    }
+    let Some(name) = program.command.first() else {
+        return Err(failure("names no program in its `command`".to_owned()));
+    };
+    let mut child = spawn(program, name);
+    for _ in 0..BUSY_TRIES {
+        if !child.as_ref().is_err_and(is_busy) {
+            break;
+        }
+        sleep(BUSY).await;
+        child = spawn(program, name);
+    }
+    let mut child = child.map_err(|error| {
+        failure(match error.kind() {
+            io::ErrorKind::NotFound => {
+                format!("cannot be started: the program `{name}` was not found; install it, or give its path")
+            }
+            _ => format!("cannot be started: `{name}`: {error}"),
+        })
+    })?;
+    let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
+    let (lines, to_write) = unbounded_channel();
+    if let Some(stdin) = child.stdin.take() {
+        tokio::spawn(write(stdin, to_write));
+    }
+    let closed = CancellationToken::new();
+    peer.connect(Box::new(Stdin { lines: Mutex::new(Some(lines)), closed: closed.clone() }));
+    let reading = tokio::spawn(read(child.stdout.take(), Arc::clone(peer)));
+    let stderr = tokio::spawn(log(child.stderr.take(), Arc::clone(peer)));
+    Ok(tokio::spawn(watch(child, group, closed, reading, stderr, Arc::clone(peer))))
+}
+
+fn spawn(program: &Program, name: &str) -> io::Result<Child> {
+    Command::new(name)
+        .args(&program.command[1..])
+        .env_clear()
+        .envs(&program.environment)
+        .current_dir(&program.folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+}
+
+/// Waits until the program has ended, or is to end.
+async fn watch(
+    mut child: Child,
+    group: Group,
+    closed: CancellationToken,
+    reading: JoinHandle<()>,
+    stderr: JoinHandle<()>,
+    peer: Arc<Peer>,
+) {
+    let mut status = tokio::select! {
+        status = child.wait() => status.ok(),
+        () = closed.cancelled() => None,
+    };
+    if status.is_none() {
+        status = timeout(PATIENCE, child.wait()).await.ok().and_then(Result::ok);
+    }
+    if status.is_none() {
+        group.signal(Signal::TERM);
+        status = timeout(PATIENCE, child.wait()).await.ok().and_then(Result::ok);
+    }
+    // What it wrote before its end is read to its end, unless something that it started keeps the pipes.
+    let (reading_stop, stderr_stop) = (reading.abort_handle(), stderr.abort_handle());
+    let read = timeout(PIPES, async { tokio::join!(reading, stderr) }).await;
+    drop(group);
+    if read.is_err() {
+        reading_stop.abort();
+        stderr_stop.abort();
+    }
+    if status.is_none() {
+        status = child.wait().await.ok();
+    }
+    peer.lose(&ended(status));
+}
+
+fn ended(status: Option<ExitStatus>) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match status.map(|status| (status.code(), status.signal())) {
+        Some((Some(code), _)) => format!("ended with exit code {code}"),
+        Some((None, Some(signal))) => format!("was ended by signal {signal}"),
+        _ => "ended".to_owned(),
+    }
+}
+
+async fn write(mut stdin: ChildStdin, mut lines: UnboundedReceiver<String>) {
+    while let Some(line) = lines.recv().await {
+        if stdin.write_all(line.as_bytes()).await.is_err() || stdin.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read(stdout: Option<ChildStdout>, peer: Arc<Peer>) {
+    let Some(mut stdout) = stdout else { return };
+    let (mut bytes, mut message) = (vec![0; READ], Arriving::default());
+    while let Ok(count @ 1..) = stdout.read(&mut bytes).await {
+        let mut rest = &bytes[..count];
+        loop {
+            let end = memchr::memchr(b'\n', rest);
+            if let Err(too_much) = message.push(&rest[..end.unwrap_or(rest.len())]) {
+                // What follows cannot be told apart any more.
+                peer.lose(&too_much.text());
+                return;
+            }
+            let Some(end) = end else { break };
+            peer.receive(message.take()).await;
+            rest = &rest[end + 1..];
+        }
+    }
+    if !message.is_empty() {
+        peer.receive(message.take()).await;
+    }
+}
+
+async fn log(stderr: Option<impl AsyncRead + Unpin>, peer: Arc<Peer>) {
+    let Some(mut stderr) = stderr else { return };
+    let mut bytes = vec![0; READ];
+    while let Ok(count @ 1..) = stderr.read(&mut bytes).await {
+        peer.log.stderr(&bytes[..count]);
+    }
+}

@@ -1,0 +1,222 @@
+//! What becomes of a call, whatever the tool does.
+
+use serde_json::{Value, json};
+use stepwell::core::failure::FailureClass;
+use stepwell::core::id::RunId;
+use stepwell::core::ports::{CallOutcome, Spool as _};
+use stepwell::core::step::Timespan;
+use stepwell::core::tool::{CallReturn, Reach};
+use stepwell::store::StateFolder;
+
+use crate::fixture::{PATIENCE, SECRET, Servers, odd, until};
+
+#[tokio::test]
+async fn a_tool_returns_text_structured_content_or_an_error_of_its_own() {
+    let servers = Servers::one(odd(&[]));
+    assert_eq!(servers.text("echo", json!({"text": "hi\u{1b}[31m"})).await, "hi\u{1b}[31m");
+    let sum = servers.call("add", json!({"a": 1, "b": 2})).await;
+    assert_eq!((sum.output, sum.is_error), (json!({"sum": 3}), false));
+    let failed = servers.call("fail", json!({})).await;
+    assert_eq!((failed.output, failed.is_error), (json!("the disk is full"), true));
+    let (failure, in_doubt) = servers.failure("error", json!({})).await;
+    assert!(failure.class == FailureClass::Tool && !in_doubt, "{failure}");
+    assert_eq!(failure.message, "`odd/error` was answered with an error: no such thing (-32000)");
+    let unknown = servers.call("nothing", json!({})).await;
+    assert!(unknown.is_error, "{unknown:?}");
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn content_of_every_kind_is_kept_or_said() {
+    let servers = Servers::one(odd(&[]));
+    let picture = servers.call("picture", json!({})).await;
+    assert_eq!(picture.output, "a dot");
+    assert_eq!((picture.images[0].media_type.as_str(), &*picture.images[0].base64), ("image/png", "cG5n"));
+    let odd = servers.call("odd", json!({})).await;
+    assert_eq!(odd.output, "first\nfile:///a.txt (a, text/plain)\nof b\n\u{1b}[31mlast");
+    assert_eq!(odd.images.iter().map(|image| image.name.as_str()).collect::<Vec<_>>(), ["c.png"]);
+    assert_eq!(
+        odd.notes,
+        [
+            "3 bytes of data of file:///d.bin are not kept: only texts and pictures are",
+            "3 bytes of audio/wav are not kept: only texts and pictures are",
+            "content of the kind `hologram` is not understood",
+        ]
+    );
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn progress_and_lines_of_the_log_are_the_calls_progress() {
+    let servers = Servers::one(odd(&[]));
+    assert_eq!(servers.text("slow", json!({})).await, "done");
+    assert_eq!(servers.progress(), ["part 1 (1/3)", "part 2 (2/3)", "part 3 (3/3)"]);
+    assert_eq!(servers.text("log", json!({})).await, "done");
+    assert_eq!(servers.progress()[3..], ["opened", "error: {\"code\":5}"]);
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn a_large_result_is_kept_at_its_beginning_and_spooled_as_a_whole() {
+    let servers = Servers::one(odd(&[]));
+    let spooled = |servers: &Servers| {
+        StateFolder::new(servers.folder.path().to_owned()).read(RunId::new(0, [1; 10]), "call").unwrap()
+    };
+    let big = servers.call("big", json!({"bytes": 50_000_000})).await;
+    assert_eq!(big.output.as_str().unwrap(), "0123456789abcde\n".repeat((1 << 20) / 16));
+    assert!(big.notes[0].contains("50000000 bytes") && big.notes[0].contains("call"), "{:?}", big.notes);
+    assert_eq!(spooled(&servers).len(), 50_000_000);
+    let json_only = servers.call("bigjson", json!({"bytes": 3_000_000})).await;
+    assert!(json_only.output.as_str().unwrap().contains("\"structuredContent\""), "{:?}", json_only.notes);
+    assert!(
+        json_only.notes[0].contains("all of it is in") && json_only.notes[1].contains("too large"),
+        "{json_only:?}"
+    );
+    let whole: Value = serde_json::from_slice(&spooled(&servers)).unwrap();
+    assert_eq!(whole["result"]["structuredContent"]["items"].as_array().unwrap().len(), 30_000);
+    let picture = servers.call("bigpicture", json!({"bytes": 2_000_000})).await;
+    assert_eq!(picture.images[0].base64.len(), 2_000_000);
+    let picture = servers.call("bigpicture", json!({"bytes": 9_000_000})).await;
+    assert!(picture.images.is_empty() && picture.notes[0].contains("too large to be kept"), "{:?}", picture.notes);
+    assert_eq!(servers.text("echo", json!({"text": "still there"})).await, "still there");
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn a_stopped_call_ends_at_once_and_the_server_is_told() {
+    let servers = Servers::one(odd(&[]));
+    let cancel = servers.cancel.clone();
+    let stops = async {
+        until("the call", || !servers.progress().is_empty()).await;
+        cancel.cancel();
+    };
+    let (outcome, ()) = tokio::join!(servers.outcome("odd/never", json!({}), None), stops);
+    assert_eq!(outcome, CallOutcome::Cancelled { in_doubt: true });
+    let servers = servers.not_stopped();
+    let heard = servers.heard().await;
+    let cancelled = heard.iter().find(|one| one["method"] == "notifications/cancelled").expect("it was told");
+    assert_eq!(cancelled["params"], json!({"requestId": 2, "reason": "stopped"}));
+    servers.cancel.cancel();
+    let outcome = servers.outcome("odd/echo", json!({"text": "x"}), None).await;
+    assert_eq!(outcome, CallOutcome::Cancelled { in_doubt: false }, "it had not begun");
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn a_call_that_never_returns_is_in_doubt_after_its_time() {
+    let servers = Servers::one(odd(&[]));
+    let CallOutcome::InDoubt(failure) = servers.outcome("odd/never", json!({}), Some(Timespan(300))).await else {
+        panic!("it returned");
+    };
+    assert_eq!(failure.class, FailureClass::Timeout);
+    assert!(failure.message.contains("`odd/never` took longer than 300ms") && failure.message.contains("[tools.odd]"));
+    assert!(servers.heard().await.iter().any(|one| one["params"]["reason"] == "it took too long"));
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn calls_run_at_the_same_time() {
+    let servers = Servers::one(odd(&[]));
+    let never = servers.outcome("odd/never", json!({}), Some(Timespan(60_000)));
+    let others = async {
+        for number in 0..20 {
+            let text = format!("number {number}");
+            assert_eq!(servers.text("echo", json!({"text": text})).await, text);
+        }
+        servers.cancel.cancel();
+    };
+    let (outcome, ()) = tokio::join!(never, others);
+    assert_eq!(outcome, CallOutcome::Cancelled { in_doubt: true });
+}
+
+#[tokio::test]
+async fn a_server_asks_the_person_and_hears_what_they_decide() {
+    let servers = Servers::one(odd(&[]));
+    let heard = async |answers: Value| {
+        *servers.answers.lock().unwrap() = answers.as_array().unwrap().clone();
+        servers.text("ask", json!({})).await
+    };
+    let said = heard(json!([{"action": "accept", "name": "Ada"}])).await;
+    assert_eq!(said, r#"{"action": "accept", "content": {"name": "Ada"}}"#);
+    assert_eq!(heard(json!([{"action": "decline"}])).await, r#"{"action": "decline"}"#);
+    assert_eq!(heard(json!([{"action": "cancel"}])).await, r#"{"action": "cancel"}"#);
+    assert_eq!(heard(json!([null])).await, r#"{"action": "cancel"}"#);
+    let before = servers.forms().len();
+    let said = heard(json!([{"action": "accept"}, {"action": "accept", "name": "Bea"}])).await;
+    assert_eq!(said, r#"{"action": "accept", "content": {"name": "Bea"}}"#, "what does not fit is asked again");
+    let labels: Vec<String> = servers.forms()[before..].iter().map(|form| form[0]["label"].to_string()).collect();
+    assert!(labels[0].contains("`odd` asks: Who are you?") && labels[1].contains("does not fit"), "{labels:?}");
+    assert_eq!(servers.text("url", json!({})).await, r#"{"action": "decline"}"#, "a page is not opened");
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn the_time_that_a_person_takes_does_not_count() {
+    let servers = Servers::one(odd(&[]));
+    let answers = async {
+        until("the question", || !servers.forms().is_empty()).await;
+        tokio::time::pause();
+        tokio::time::advance(10 * PATIENCE).await;
+        tokio::time::resume();
+        servers.answers.lock().unwrap().push(json!({"action": "decline"}));
+    };
+    // Until it asks, and after that, it has a minute.
+    let (text, ()) = tokio::join!(servers.text("ask", json!({})), answers);
+    assert_eq!(text, r#"{"action": "decline"}"#);
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn a_question_of_a_call_that_is_stopped_is_cancelled() {
+    let servers = Servers::one(odd(&[]));
+    let stops = async {
+        until("the question", || !servers.forms().is_empty()).await;
+        servers.cancel.cancel();
+    };
+    let (outcome, ()) = tokio::join!(servers.outcome("odd/ask", json!({}), None), stops);
+    assert_eq!(outcome, CallOutcome::Cancelled { in_doubt: true });
+    let servers = servers.not_stopped();
+    let answered = servers.heard().await.into_iter().find(|one| one["method"].is_null()).expect("it is answered");
+    assert_eq!(answered["result"], json!({"action": "cancel"}));
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn what_is_not_offered_is_refused() {
+    let servers = Servers::one(odd(&[]));
+    let said = servers.text("sample", json!({})).await;
+    assert!(said.contains("sampling/createMessage is not offered"), "{said}");
+    let hello = &servers.heard().await[0]["params"];
+    assert_eq!(hello["capabilities"], json!({"elicitation": {}}));
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn a_server_gets_a_clean_environment_with_what_it_is_given_and_secrets_do_not_come_back() {
+    let mut server = odd(&[]);
+    let Reach::Program { env, cwd, .. } = &mut server.reach else { unreachable!() };
+    env.extend([("TOKEN", "cmd:vault"), ("PLAIN", "a word")].map(|(name, value)| (name.to_owned(), value.to_owned())));
+    *cwd = Some("sub".to_owned());
+    let servers = Servers::one(server);
+    std::fs::create_dir(servers.path("sub")).unwrap();
+    let env = servers.call("env", json!({})).await.output;
+    assert_eq!((&env["PLAIN"], &env["TOKEN"]), (&json!("a word"), &json!("[redacted]")));
+    assert!(env.get("CARGO_MANIFEST_DIR").is_none() && env.get("PATH").is_some(), "{env}");
+    assert_eq!(servers.text("echo", json!({"text": SECRET})).await, "[redacted]");
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn a_server_whose_secret_is_not_there_is_not_started() {
+    let mut server = odd(&["mark=mark"]);
+    let Reach::Program { env, .. } = &mut server.reach else { unreachable!() };
+    env.insert("TOKEN".into(), "env:NONE".into());
+    let servers = Servers::one(server);
+    let (failure, in_doubt) = servers.failure("echo", json!({"text": "x"})).await;
+    assert_eq!((failure.class, in_doubt), (FailureClass::Auth, false));
+    assert!(failure.message.contains("`odd`") && failure.message.contains("$NONE, which is not set"), "{failure}");
+    assert!(!servers.path("mark").exists());
+    let unknown = servers.outcome("od/echo", json!({}), None).await;
+    let CallOutcome::Known(CallReturn::Failed { error }) = unknown else { panic!("{unknown:?}") };
+    assert_eq!(error.message, "there is no server `od`; did you mean `odd`?; there is odd");
+}

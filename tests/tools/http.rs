@@ -1,0 +1,167 @@
+//! Servers over streamable HTTP.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::json;
+use stepwell::core::failure::FailureClass;
+use stepwell::core::ports::CallOutcome;
+use stepwell::core::tool::{Reach, ToolServer};
+
+use crate::fixture::{SECRET, Servers, server, until};
+
+/// A server of our own over HTTP; it ends when its stdin does.
+struct Running(Child, String);
+
+impl Running {
+    fn new(flags: &[&str]) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/server.py");
+        let mut command = Command::new("python3");
+        command.arg(script).arg("http").args(flags).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        Self(child, format!("http://127.0.0.1:{}/mcp", port.trim()))
+    }
+
+    fn server(&self) -> ToolServer {
+        self.with_headers(&[])
+    }
+
+    fn with_headers(&self, headers: &[(&str, &str)]) -> ToolServer {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        server(Reach::Http { url: self.1.clone(), headers: headers.collect() })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn tools_are_listed_and_called_over_events_and_over_plain_json() {
+    for flags in [&[][..], &["json"]] {
+        let running = Running::new(flags);
+        let servers = Servers::one(running.server());
+        assert!(servers.list().await.unwrap().contains(&"odd/echo".to_owned()));
+        assert_eq!(servers.text("echo", json!({"text": "hi"})).await, "hi");
+        assert_eq!(servers.call("add", json!({"a": 1, "b": 2})).await.output, json!({"sum": 3}));
+        let (failure, in_doubt) = servers.failure("error", json!({})).await;
+        assert!(failure.message.contains("no such thing") && !in_doubt);
+        let big = servers.call("big", json!({"bytes": 20_000_000})).await;
+        assert!(big.notes[0].contains("20000000 bytes"), "{:?}", big.notes);
+        servers.close().await;
+    }
+}
+
+#[tokio::test]
+async fn progress_and_questions_come_in_the_stream_of_the_call() {
+    let running = Running::new(&[]);
+    let servers = Servers::one(running.server());
+    assert_eq!(servers.text("slow", json!({})).await, "done");
+    assert_eq!(servers.progress(), ["part 1 (1/3)", "part 2 (2/3)", "part 3 (3/3)"]);
+    *servers.answers.lock().unwrap() = vec![json!({"action": "accept", "name": "Ada"})];
+    assert_eq!(servers.text("ask", json!({})).await, r#"{"action": "accept", "content": {"name": "Ada"}}"#);
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn what_the_server_says_unasked_is_heard_where_it_offers_that() {
+    let running = Running::new(&["listens"]);
+    let servers = Servers::one(running.server());
+    servers.list().await.unwrap();
+    let listed = async {
+        while !servers.list().await.unwrap().contains(&"odd/unasked".to_owned()) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(crate::fixture::PATIENCE, listed).await.expect("the change is heard");
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn a_session_that_the_server_forgot_is_begun_again_and_ended_at_the_end() {
+    for flags in [&[][..], &["not-found"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("mark");
+        let mark_flag = format!("mark={}", mark.display());
+        let running = Running::new(&[flags, &[&mark_flag]].concat());
+        let servers = Servers::one(running.server());
+        servers.call("forget", json!({})).await;
+        assert_eq!(servers.text("echo", json!({"text": "again"})).await, "again");
+        servers.close().await;
+        let marks = std::fs::read_to_string(&mark).unwrap();
+        assert!(marks.contains("deleted session-1"), "{marks}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_is_asked_for_again() {
+    let running = Running::new(&[]);
+    let servers = Servers::one(running.server());
+    assert_eq!(servers.text("broken", json!({})).await, "after all");
+    let (failure, in_doubt) = servers.failure("broken", json!({"lost": true})).await;
+    assert!(in_doubt && failure.class == FailureClass::Tool, "{failure}");
+    assert!(failure.message.contains("does not go on with its answer (404"), "{failure}");
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn headers_are_sent_with_their_secrets_and_a_server_that_does_not_take_them_says_so() {
+    let running = Running::new(&[&format!("token={SECRET}")]);
+    let servers = Servers::one(running.with_headers(&[("Authorization", "Bearer env:TOKEN")]));
+    assert_eq!(servers.text("echo", json!({"text": "in"})).await, "in");
+    servers.close().await;
+    let (failure, in_doubt) = Servers::one(running.server()).failure("echo", json!({})).await;
+    assert_eq!((failure.class, in_doubt), (FailureClass::Auth, false));
+    for says in ["401", "no token", "Bearer env:NAME", "OAuth is not supported"] {
+        assert!(failure.message.contains(says), "{failure}");
+    }
+    let wrong = running.with_headers(&[("Authorization", "a\nb")]);
+    let (failure, _) = Servers::one(wrong).failure("echo", json!({})).await;
+    assert_eq!(failure.class, FailureClass::Definition);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_fails_or_has_moved_is_named_with_what_to_do() {
+    for (status, class, says) in [
+        ("500", FailureClass::Tool, "failed (500 Internal Server Error: not today) before it was ready"),
+        ("429", FailureClass::RateLimit, "takes no more requests"),
+        ("307", FailureClass::BadRequest, "leads to https://example.org/mcp, write that as its `url`"),
+        ("405", FailureClass::BadRequest, "refused the request (405"),
+    ] {
+        let running = Running::new(&[&format!("status={status}")]);
+        let (failure, in_doubt) = Servers::one(running.server()).failure("echo", json!({})).await;
+        assert!(failure.message.contains(says) && !in_doubt, "{failure}");
+        assert_eq!(failure.class, class);
+    }
+    let gone = server(Reach::Http { url: "http://127.0.0.1:9/mcp".into(), headers: BTreeMap::new() });
+    let (failure, in_doubt) = Servers::one(gone).failure("echo", json!({})).await;
+    assert_eq!((failure.class, in_doubt), (FailureClass::Network, false));
+    assert!(failure.message.contains("cannot be reached at http://127.0.0.1:9/mcp"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_stopped_call_ends_at_once_and_the_server_is_told_over_http_too() {
+    let running = Running::new(&[]);
+    let servers = Servers::one(running.server());
+    let stops = async {
+        until("the call", || !servers.progress().is_empty()).await;
+        servers.cancel.cancel();
+    };
+    let (outcome, ()) = tokio::join!(servers.outcome("odd/never", json!({}), None), stops);
+    assert_eq!(outcome, CallOutcome::Cancelled { in_doubt: true });
+    let servers = servers.not_stopped();
+    let told = async {
+        while !servers.heard().await.iter().any(|one| one["params"]["reason"] == "stopped") {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(crate::fixture::PATIENCE, told).await.expect("it is told");
+    servers.close().await;
+}
