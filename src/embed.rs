@@ -140,7 +140,7 @@ impl Builder {
                 .unwrap_or_else(|| Arc::new(LanguageModels::new(settings.clone(), Surroundings::real(Pace::Natural))));
             let steps = Steps::new(models, Arc::clone(&secrets), environment.clone());
             let tools = tools.unwrap_or_else(|| Arc::new(servers(&settings, Arc::clone(&secrets))));
-            Arc::new(steps.with_hosts(settings.hosts.clone()).with_tools(tools))
+            Arc::new(steps.with_hosts(settings.hosts.clone()).with_tools(tools).with_own_tools(settings.tools.clone()))
         });
         Engine::new(Ports {
             store: storage,

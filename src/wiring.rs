@@ -47,7 +47,8 @@ impl Dependencies for Wiring {
         let secrets: Arc<dyn Secrets> = Arc::new(SecretStore::new(settings.secrets.clone()));
         let servers = Arc::new(embed::servers(settings, Arc::clone(&secrets)));
         let steps = Steps::new(self.models(settings), secrets, embed::environment(&settings.pass_on));
-        let executor = Arc::new(steps.with_hosts(settings.hosts.clone()).with_tools(servers.clone()));
+        let executor = steps.with_hosts(settings.hosts.clone()).with_tools(servers.clone());
+        let executor = Arc::new(executor.with_own_tools(settings.tools.clone()));
         Tools { servers, executor, spool: Arc::new(StateFolder::new(self.0.state.clone())) }
     }
 

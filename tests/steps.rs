@@ -29,7 +29,10 @@ async fn a_transform_gives_what_the_flow_computed_and_other_kinds_say_why_not() 
     );
     let tool = Work::tool("files/read", json!({}));
     let (failed, _, in_doubt) = failure(fixture.perform(tool).await);
-    assert!(failed.class == FailureClass::Definition && failed.message.contains("tool") && !in_doubt, "{failed}");
+    assert!(
+        failed.class == FailureClass::Tool && failed.message.contains("there is no server `files`") && !in_doubt,
+        "{failed}"
+    );
     let ask = Work::Ask { text: None, fields: vec![] };
     assert_eq!(failure(fixture.perform(ask).await).0.class, FailureClass::Definition);
 }

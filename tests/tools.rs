@@ -13,3 +13,5 @@ mod http;
 mod life;
 #[path = "tools/lists.rs"]
 mod lists;
+#[path = "tools/reference.rs"]
+mod reference;

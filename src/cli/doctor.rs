@@ -216,6 +216,8 @@ fn commands(app: &App) -> Result<String, Problem> {
             .all_steps()
             .into_iter()
             .filter_map(|step| match &step.does {
+                // What a shell finds behind its own words is for it to say.
+                Does::Command(command) if command.shell => Some("sh"),
                 Does::Command(command) => command.argv.first().map(String::as_str),
                 _ => None,
             })
@@ -225,7 +227,9 @@ fn commands(app: &App) -> Result<String, Problem> {
         }
         programs.sort_unstable();
         programs.dedup();
-        for program in programs.into_iter().filter(|program| !program.contains("{{") && !is_there(program)) {
+        // What comes with the definition is looked for by `check`.
+        let elsewhere = |program: &&str| !program.contains("{{") && !program.starts_with("@/");
+        for program in programs.into_iter().filter(elsewhere).filter(|program| !is_there(program)) {
             text.put(format_args!("missing  `{}` runs `{program}`, which is not there\n", entry.id));
         }
     }

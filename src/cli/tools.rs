@@ -81,7 +81,7 @@ async fn list(app: &App, name: Option<&str>, json: bool) -> Result<Exit, Problem
         }
         Some(_) => Vec::new(),
     };
-    let mut text = String::new();
+    let (mut text, all) = (String::new(), name.is_none());
     for InspectedServer { server, tools, notes } in &inspected {
         let Some(DeclaredTool::Server(how)) = declared.get(server) else { continue };
         let rules = |spec: &ToolSpec| how.rules(bare(&spec.tool));
@@ -95,7 +95,8 @@ async fn list(app: &App, name: Option<&str>, json: bool) -> Result<Exit, Problem
         match tools {
             Ok(specs) => {
                 text.put(format_args!("{server}: {}   {}\n", counted(specs.len(), "tool"), reached(&how.reach)));
-                specs.iter().for_each(|spec| show(&mut text, spec, rules(spec), name.is_some()));
+                let width = widest(specs.iter().map(|spec| &spec.tool));
+                specs.iter().for_each(|spec| show(&mut text, spec, rules(spec), all.then_some(width)));
             }
             Err(failure) => text.put(format_args!(
                 "{server}: does not answer   {}\n         {}\n",
@@ -114,7 +115,7 @@ async fn list(app: &App, name: Option<&str>, json: bool) -> Result<Exit, Problem
             let line = json!({ "server": null, "reach": null, "error": null, "notes": [], "tools": [described(&spec, tool.rules())] });
             out::json(&format!("{line}\n"));
         } else {
-            show(&mut text, &spec, tool.rules(), name.is_some());
+            show(&mut text, &spec, tool.rules(), all.then(|| own.len()));
         }
     }
     out::page(&text);
@@ -133,15 +134,20 @@ fn described(spec: &ToolSpec, rules: ToolRules) -> Value {
     })
 }
 
-/// A tool in a line, or with its arguments.
-fn show(text: &mut String, spec: &ToolSpec, rules: ToolRules, whole: bool) {
+/// The widest of these names, in characters.
+fn widest<'a>(names: impl Iterator<Item = &'a String>) -> usize {
+    names.map(|name| name.chars().count()).max().unwrap_or_default()
+}
+
+/// A tool in a line, its name so wide; `None`: with its arguments.
+fn show(text: &mut String, spec: &ToolSpec, rules: ToolRules, width: Option<usize>) {
     let description = spec.description.line();
-    if !whole {
+    if let Some(width) = width {
         let mut short: String = description.chars().take(SHORT).collect();
         if short.len() < description.len() {
             short.push('…');
         }
-        text.put(format_args!("  {:<34} {:<7} {short}\n", spec.tool, rules.approve.name()));
+        text.put(format_args!("  {:<width$} {:<7} {short}\n", spec.tool, rules.approve.name()));
         return;
     }
     text.put(format_args!("\n{}   approve {}\n", spec.tool, rules.approve.name()));

@@ -177,7 +177,7 @@ fn exit_text(status: ExitStatus) -> String {
 }
 
 /// `text` as a part of a file name.
-fn file_name(text: &str) -> String {
+pub(super) fn file_name(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.[]#".contains(c) { c } else { '_' }).collect()
 }
 

@@ -10,9 +10,10 @@ use serde_json::Value;
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::{Delta, DeltaSink, Discarded};
-use crate::core::ports::{AttemptOutcome, AttemptRequest, Secrets};
+use crate::core::ports::{AttemptOutcome, AttemptRequest, CallOutcome, Secrets};
 use crate::core::secret::{RedactedStream, Redactor, Secret};
 use crate::core::text::Untrusted;
+use crate::core::tool::CallReturn;
 use crate::core::work::{secret_marker, secret_name};
 
 /// The secrets of one attempt that its work uses, by their markers.
@@ -67,7 +68,8 @@ impl Filler {
         self.0.iter().fold(text.to_owned(), |text, (marker, value)| text.replace(marker, value.reveal()))
     }
 
-    fn fill_json(&self, value: Value) -> Value {
+    /// `value` with the values in the place of the markers.
+    pub fn fill_json(&self, value: Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.replace(&text)),
             Value::Array(items) => items.into_iter().map(|item| self.fill_json(item)).collect(),
@@ -126,6 +128,30 @@ pub fn redacted(outcome: AttemptOutcome, redactor: &Redactor) -> AttemptOutcome 
         AttemptOutcome::Cancelled { partial, in_doubt, measured: took } => {
             AttemptOutcome::Cancelled { partial: begun(partial), in_doubt, measured: measured(took, redactor) }
         }
+    }
+}
+
+/// What a call of a tool came to, without the values of secrets.
+pub fn redacted_call(outcome: CallOutcome, redactor: &Redactor) -> CallOutcome {
+    if redactor.is_empty() {
+        return outcome;
+    }
+    let failure = |mut failure: Failure| {
+        failure.message = redactor.redact(&failure.message);
+        failure.detail = failure.detail.map(|detail| redactor.redact(&detail));
+        failure
+    };
+    match outcome {
+        CallOutcome::Known(CallReturn::Returned { output, is_error, images, notes }) => {
+            let output = Arc::new(redactor.redact_json(Arc::unwrap_or_clone(output)));
+            let notes = notes.iter().map(|note| redactor.redact(note)).collect();
+            CallOutcome::Known(CallReturn::Returned { output, is_error, images, notes })
+        }
+        CallOutcome::Known(CallReturn::Failed { error }) => {
+            CallOutcome::Known(CallReturn::Failed { error: failure(error) })
+        }
+        CallOutcome::InDoubt(why) => CallOutcome::InDoubt(failure(why)),
+        cancelled @ CallOutcome::Cancelled { .. } => cancelled,
     }
 }
 

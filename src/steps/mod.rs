@@ -15,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::ports::{
-    AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Executor, Models, Secrets, ToolScope, ToolServers,
+    AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, CallOutcome, Executor, Models, Secrets, ToolCallRequest,
+    ToolScope, ToolServers,
 };
 use crate::core::text::Untrusted;
-use crate::core::tool::{OwnTool, ToolRules};
+use crate::core::tool::{DeclaredTools, OfferedTools, OwnTool, ToolRules, ToolSpec};
 use crate::core::usage::Usage;
 use crate::core::work::Work;
 
@@ -33,8 +34,10 @@ mod program;
 mod prompt;
 mod reading;
 mod thoughts;
+mod tool;
 
 use self::markers::RedactedDeltas;
+use self::tool::Toolbox;
 
 /// The environment that a command gets from the one that Stepwell runs in.
 const PASSED_ON: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
@@ -46,7 +49,7 @@ pub struct Steps {
     environment: Arc<BTreeMap<String, String>>,
     http: Arc<http::Client>,
     hosts: Arc<[String]>,
-    tools: Option<Arc<dyn ToolServers>>,
+    tools: Toolbox,
 }
 
 impl Steps {
@@ -55,7 +58,13 @@ impl Steps {
     #[must_use]
     pub fn new(models: Arc<dyn Models>, secrets: Arc<dyn Secrets>, configured: BTreeMap<String, String>) -> Self {
         let environment = Arc::new(clean_environment(configured));
-        Self { models, secrets, environment, http: Arc::default(), hosts: Arc::from([]), tools: None }
+        let tools = Toolbox {
+            servers: None,
+            config: Arc::default(),
+            secrets: Arc::clone(&secrets),
+            environment: Arc::clone(&environment),
+        };
+        Self { models, secrets, environment, http: Arc::default(), hosts: Arc::from([]), tools }
     }
 
     /// The same, with hosts that the config names: they may be private.
@@ -67,7 +76,15 @@ impl Steps {
     /// The same, with the servers whose tools may be called.
     #[must_use]
     pub fn with_tools(self, tools: Arc<dyn ToolServers>) -> Self {
-        Self { tools: Some(tools), ..self }
+        let tools = Toolbox { servers: Some(tools), ..self.tools };
+        Self { tools, ..self }
+    }
+
+    /// The same, with the tools that the config declares: those of the person's own among them are for every definition.
+    #[must_use]
+    pub fn with_own_tools(self, declared: DeclaredTools) -> Self {
+        let tools = Toolbox { config: Arc::new(declared), ..self.tools };
+        Self { tools, ..self }
     }
 }
 
@@ -83,7 +100,7 @@ impl Executor for Steps {
     fn execute(&self, attempt: AttemptRequest, context: AttemptContext) -> BoxFuture<'static, AttemptOutcome> {
         let (models, secrets) = (Arc::clone(&self.models), Arc::clone(&self.secrets));
         let (environment, http) = (Arc::clone(&self.environment), Arc::clone(&self.http));
-        let hosts = Arc::clone(&self.hosts);
+        let (hosts, tools) = (Arc::clone(&self.hosts), self.tools.clone());
         Box::pin(async move {
             if context.cancel.is_cancelled() {
                 let partial = Untrusted::default();
@@ -105,23 +122,30 @@ impl Executor for Steps {
                     FailureClass::Definition,
                     "a form is answered by a person at its gate; there is nothing to perform",
                 )),
-                Work::Tool { tool, .. } => failed(Failure::new(
-                    FailureClass::Definition,
-                    format!(
-                        "the tool `{tool}` cannot be called: MCP tools come with a later version; use a command or http step"
-                    ),
-                )),
+                Work::Tool { tool, args, own, schema } => {
+                    tools.perform((tool, args, own.as_deref(), schema.as_ref()), &attempt, &context).await
+                }
             };
             markers::redacted(outcome, &secrets.redactor())
         })
     }
 
     fn tool_rules(&self, scope: &ToolScope, tool: &str, own: Option<&OwnTool>) -> ToolRules {
-        match (own, &self.tools) {
-            (Some(own), _) => own.rules(),
-            (None, Some(servers)) => servers.rules(scope, tool),
-            (None, None) => ToolRules::default(),
-        }
+        self.tools.rules(scope, tool, own)
+    }
+
+    fn list_tools(
+        &self,
+        scope: ToolScope,
+        offered: OfferedTools,
+    ) -> BoxFuture<'static, Result<Vec<ToolSpec>, Failure>> {
+        let tools = self.tools.clone();
+        Box::pin(async move { tools.list(scope, offered).await })
+    }
+
+    fn call_tool(&self, call: ToolCallRequest, context: AttemptContext) -> BoxFuture<'static, CallOutcome> {
+        let tools = self.tools.clone();
+        Box::pin(async move { tools.call_for_model(call, context).await })
     }
 
     fn estimate(&self, work: &Work) -> Usage {
@@ -146,7 +170,10 @@ impl Executor for Steps {
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {
-        self.tools.as_ref().map_or_else(|| Box::pin(std::future::ready(())) as BoxFuture<'_, ()>, |tools| tools.close())
+        self.tools
+            .servers
+            .as_ref()
+            .map_or_else(|| Box::pin(std::future::ready(())) as BoxFuture<'_, ()>, |tools| tools.close())
     }
 
     fn knows_model(&self, name: &str) -> Result<(), Failure> {

@@ -222,6 +222,7 @@ impl HttpWire {
             StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST if in_session => {
                 // The session is over, which is seen by nothing else: the next request begins another. This one was not
                 // taken; others that are under way in it are lost.
+                self.session().id = None;
                 self.0.peer.lose_before("ended the session", id);
                 return None;
             }

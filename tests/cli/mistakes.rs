@@ -184,6 +184,22 @@ fn a_found_key_is_not_used_before_somebody_agreed() {
 }
 
 #[test]
+fn doctor_names_the_programs_that_definitions_run_and_that_are_not_there() {
+    let home = Home::new();
+    home.write("workflows/own/run.sh", "echo ran");
+    home.write(
+        "workflows/own/workflow.toml",
+        "id = \"own\"\nname = \"Own\"\n\
+         [[steps]]\nid = \"a\"\nkind = \"command\"\nargv = [\"@/run.sh\"]\n\
+         [[steps]]\nid = \"b\"\nkind = \"command\"\nshell = true\nargv = [\"cd / && no_such_word || true\"]\n\
+         [[steps]]\nid = \"c\"\nkind = \"command\"\nargv = [\"no-such-program\", \"x\"]\n",
+    );
+    let told = home.step("doctor").exits(0).out;
+    let missing: Vec<&str> = told.lines().filter(|line| line.starts_with("missing")).collect();
+    assert_eq!(missing, ["missing  `own` runs `no-such-program`, which is not there"], "{told}");
+}
+
+#[test]
 fn help_doctor_paths_models_and_completions_answer() {
     let home = Home::new();
     assert!(home.step("--help").exits(0).out.contains("review"));

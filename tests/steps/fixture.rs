@@ -177,6 +177,10 @@ impl StepFixture {
         }
     }
 
+    pub fn with(self, change: impl FnOnce(Steps) -> Steps) -> Self {
+        Self { steps: change(self.steps), ..self }
+    }
+
     pub fn says(self, says: impl IntoIterator<Item = Says>) -> Self {
         self.models.says.lock().unwrap().extend(says);
         self

@@ -1,15 +1,24 @@
 //! Prompts whose model calls tools, and tools of the author's own.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use stepwell::core::failure::{Failure, FailureClass};
+use stepwell::core::fingerprint::Fingerprint;
 use stepwell::core::model::{Finish, Image, ModelCall, Role};
-use stepwell::core::ports::{AttemptOutcome, PastTurn, Transcript};
-use stepwell::core::tool::{CallReturn, FinishedTurn, OfferedTools, ToolHints, ToolSpec};
-use stepwell::core::work::{PromptWork, Work};
+use stepwell::core::ports::{
+    AttemptContext, AttemptOutcome, BoxFuture, CallOutcome, Executor as _, InspectedServer, PastTurn, ServerCall,
+    ToolCallRequest, ToolScope, ToolServers, Transcript,
+};
+use stepwell::core::step::Timespan;
+use stepwell::core::tool::{
+    CallReturn, DeclaredTool, DeclaredTools, FinishedTurn, OfferedTools, OwnTool, ToolApproval, ToolHints, ToolRules,
+    ToolSpec,
+};
+use stepwell::core::work::{PromptWork, Work, secret_marker};
 
-use crate::fixture::{Says, StepFixture};
+use crate::fixture::{NONCE, Says, StepFixture, TOKEN, failure, output};
 
 fn spec(tool: &str) -> ToolSpec {
     let (input, hints) = (json!({ "type": "object" }), ToolHints::default());
@@ -25,7 +34,7 @@ fn transcript(turns: Vec<PastTurn>) -> Option<Transcript> {
 }
 
 fn prompt(schema: Option<Value>) -> Work {
-    let tools = OfferedTools::of(&["files/*".to_owned(), "price".to_owned()], None, None, &Default::default());
+    let tools = OfferedTools::of(&["files/*".to_owned(), "price".to_owned()], None, None, &DeclaredTools::default());
     let messages = vec![stepwell::core::model::Message::new(Role::User, "What does it cost?")];
     Work::Prompt(PromptWork { messages, schema, tools, ..PromptWork::default() })
 }
@@ -144,4 +153,267 @@ async fn what_was_not_offered_cannot_be_called() {
     let fixture = StepFixture::new().says([Says::Calls("An answer.", vec![call("c", "price", json!({}))])]);
     let AttemptOutcome::Done { output, .. } = fixture.perform(prompt(None)).await else { panic!() };
     assert_eq!(output, "An answer.");
+}
+
+/// A server `files` that does what it is told to, and remembers its calls.
+#[derive(Default)]
+struct FakeServers {
+    answers: Mutex<VecDeque<CallOutcome>>,
+    calls: Mutex<Vec<ServerCall>>,
+}
+
+impl ToolServers for FakeServers {
+    fn servers(&self, _scope: &ToolScope) -> Vec<String> {
+        vec!["files".to_owned(), "broken".to_owned()]
+    }
+
+    fn list(&self, _scope: ToolScope, server: String) -> BoxFuture<'static, Result<Vec<ToolSpec>, Failure>> {
+        Box::pin(async move {
+            if server == "broken" {
+                return Err(Failure::new(FailureClass::Tool, "broken does not start"));
+            }
+            let path =
+                json!({ "type": "object", "properties": { "path": { "type": "string" } }, "required": ["path"] });
+            Ok(vec![ToolSpec { input: path, ..spec("files/read") }, spec("files/write")])
+        })
+    }
+
+    fn rules(&self, _scope: &ToolScope, tool: &str) -> ToolRules {
+        let approve = if tool == "files/read" { ToolApproval::Never } else { ToolApproval::Always };
+        ToolRules { approve, ..ToolRules::default() }
+    }
+
+    fn call(&self, call: ServerCall, _context: AttemptContext) -> BoxFuture<'static, CallOutcome> {
+        self.calls.lock().unwrap().push(call);
+        let answer = self.answers.lock().unwrap().pop_front().expect("called more often than expected");
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn inspect(&self, _scope: ToolScope) -> BoxFuture<'static, Vec<InspectedServer>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
+    fn close(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// A fixture whose server answers so.
+fn serving(answers: impl IntoIterator<Item = CallOutcome>) -> (StepFixture, Arc<FakeServers>) {
+    let servers = Arc::new(FakeServers::default());
+    servers.answers.lock().unwrap().extend(answers);
+    let fixture = StepFixture::new();
+    (fixture.with(|steps| steps.with_tools(servers.clone())), servers)
+}
+
+fn known(output: Value) -> CallOutcome {
+    CallOutcome::Known((*returned(output)).clone())
+}
+
+fn own(does: Value) -> OwnTool {
+    let input = json!({ "type": "object", "properties": { "of": { "type": "string" } } });
+    serde_json::from_value(json!({ "description": "Own.", "input": input, "does": does, "approve": "never" })).unwrap()
+}
+
+/// A program in the shell.
+fn shell(script: &str) -> OwnTool {
+    own(json!({ "program": { "argv": ["sh", "-c", script] } }))
+}
+
+async fn call_own(fixture: &StepFixture, own: OwnTool, arguments: Value) -> CallOutcome {
+    let timeout = own.timeout;
+    let call = ToolCallRequest {
+        run: StepFixture::run(),
+        key: "step[1]".parse().unwrap(),
+        attempt: 1,
+        call: "2.0".parse().unwrap(),
+        tool: "mine".to_owned(),
+        arguments: Arc::new(arguments),
+        own: Some(own),
+        scope: ToolScope { cwd: fixture.folder.path().to_owned(), ..ToolScope::default() },
+        files: fixture.files.clone(),
+        timeout,
+    };
+    fixture.steps.call_tool(call, fixture.context()).await
+}
+
+fn offered(patterns: &[&str], own: &[(&str, OwnTool)]) -> OfferedTools {
+    let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+    let declared: DeclaredTools =
+        own.iter().map(|(name, own)| ((*name).to_owned(), DeclaredTool::Own(own.clone()))).collect();
+    *OfferedTools::of(&patterns, None, None, &declared).unwrap()
+}
+
+#[tokio::test]
+async fn a_prompt_offers_the_tools_that_its_patterns_name_and_says_which_name_none() {
+    let (fixture, _) = serving([]);
+    let config = DeclaredTools::from_iter([("now".to_owned(), DeclaredTool::Own(shell("date")))]);
+    let fixture = fixture.with(|steps| steps.with_own_tools(config));
+    let price = [("price", shell("echo 3"))];
+    let list = async |patterns: &[&str]| {
+        let listed = fixture.steps.list_tools(ToolScope::default(), offered(patterns, &price)).await;
+        listed.map(|listed| listed.into_iter().map(|spec| spec.tool).collect::<Vec<_>>()).map_err(|error| error.message)
+    };
+    assert_eq!(list(&["files/*", "price", "now"]).await.unwrap(), ["price", "now", "files/read", "files/write"]);
+    assert_eq!(list(&["price"]).await.unwrap(), ["price"], "no server is asked that no pattern names");
+    assert_eq!(list(&["files/re*"]).await.unwrap(), ["files/read"]);
+    assert_eq!(list(&["fil*"]).await.unwrap(), ["files/read", "files/write"], "a star reaches over the server's name");
+    assert_eq!(list(&["files/raed"]).await.unwrap_err(), "`files/raed` names no tool; did you mean `files/read`?");
+    let none = list(&["fils/read"]).await.unwrap_err();
+    assert!(none.starts_with("there is no server `fils` for the tool `fils/read`; did you mean `files`?"), "{none}");
+    assert_eq!(list(&["broken/*"]).await.unwrap_err(), "broken does not start");
+}
+
+#[tokio::test]
+async fn a_program_of_one_s_own_reads_its_arguments_as_json_and_gives_text_or_a_value() {
+    let fixture = StepFixture::new();
+    assert_eq!(
+        call_own(&fixture, shell("cat"), json!({ "of": "⟦secret:x:token⟧" })).await,
+        known(json!({ "of": "⟦secret:x:token⟧" }))
+    );
+    assert_eq!(call_own(&fixture, shell("echo a price of 3"), json!({})).await, known(json!("a price of 3")));
+    assert_eq!(call_own(&fixture, shell("echo 12.5"), json!({})).await, known(json!(12.5)));
+    assert_eq!(
+        call_own(&fixture, shell("echo \"$HOME/$SECRET$CONFIGURED\" | grep -c yes"), json!({})).await,
+        known(json!(1))
+    );
+}
+
+#[tokio::test]
+async fn a_secret_reaches_a_program_s_environment_and_comes_back_from_nowhere() {
+    let fixture = StepFixture::new().with_token("hunter2hunter2");
+    let tool = |script: &str| {
+        own(json!({ "program": { "argv": ["sh", "-c", script], "env": { "KEY": "env:TOKEN", "PLAIN": "x" } } }))
+    };
+    let length = call_own(&fixture, tool("printf %s \"$KEY$PLAIN\" | wc -c"), json!({})).await;
+    assert_eq!(length, known(json!(15)), "the program has the value");
+    let shown = call_own(&fixture, tool("echo it is $KEY"), json!({})).await;
+    assert_eq!(shown, known(json!("it is [redacted]")));
+    let failed = call_own(&fixture, tool("echo no $KEY >&2; exit 3"), json!({})).await;
+    assert!(!format!("{failed:?}").contains("hunter2"), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_program_that_fails_says_so_and_one_that_takes_too_long_is_in_doubt() {
+    let fixture = StepFixture::new();
+    let CallOutcome::Known(CallReturn::Failed { error }) =
+        call_own(&fixture, shell("echo gone >&2; exit 3"), json!({})).await
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (error.class, error.message.as_str()),
+        (FailureClass::Tool, "the tool `mine`: `sh` ended with exit code 3: gone")
+    );
+    let slow = OwnTool { timeout: Some(Timespan(50)), ..shell("sleep 600") };
+    let CallOutcome::InDoubt(error) = call_own(&fixture, slow, json!({})).await else { panic!() };
+    assert_eq!(
+        (error.class, error.message.as_str()),
+        (FailureClass::Timeout, "the tool `mine` took longer than 50ms; its `timeout` may be raised")
+    );
+    let nowhere = own(json!({ "program": { "argv": ["no-such-program"] } }));
+    let CallOutcome::Known(CallReturn::Failed { error }) = call_own(&fixture, nowhere, json!({})).await else {
+        panic!()
+    };
+    assert!(error.message.contains("the program `no-such-program` was not found"), "{error}");
+}
+
+#[tokio::test]
+async fn a_large_output_is_spooled_and_what_is_stopped_is_over() {
+    let fixture = StepFixture::new();
+    let large = call_own(&fixture, shell("head -c 3000000 /dev/zero | tr '\\\\0' a"), json!({})).await;
+    let CallOutcome::Known(CallReturn::Returned { output, notes, .. }) = large else { panic!() };
+    assert_eq!(output.as_str().unwrap().len(), 1 << 20);
+    assert!(notes[0].starts_with("the output has 3000000 bytes; all of it is in "), "{notes:?}");
+    fixture.cancel.cancel();
+    assert_eq!(call_own(&fixture, shell("true"), json!({})).await, CallOutcome::Cancelled { in_doubt: false });
+}
+
+#[tokio::test]
+async fn a_program_of_the_definition_s_folder_runs_with_the_bytes_that_were_pinned() {
+    let mut fixture = StepFixture::new();
+    let text = b"#!/bin/sh\necho pinned";
+    fixture.files = [("tool.sh".to_owned(), text.to_vec())].into_iter().collect();
+    let tool = |hash: &[u8]| {
+        let files = json!({ "tool.sh": Fingerprint::of_bytes(hash) });
+        own(json!({ "program": { "argv": ["sh", "@/tool.sh"], "files": files } }))
+    };
+    assert_eq!(call_own(&fixture, tool(text), json!({})).await, known(json!("pinned")));
+    let CallOutcome::Known(CallReturn::Failed { error }) = call_own(&fixture, tool(b"other"), json!({})).await else {
+        panic!()
+    };
+    assert!(error.message.contains("is not the file that was pinned"), "{error}");
+}
+
+#[tokio::test]
+async fn an_expression_computes_over_its_arguments() {
+    let fixture = StepFixture::new();
+    let sum = own(json!({ "expr": "{'sum': args.a + args.b, 'said': args.of | upper}" }));
+    let outcome = call_own(&fixture, sum, json!({ "a": 1, "b": 2, "of": "x" })).await;
+    assert_eq!(outcome, known(json!({ "sum": 3, "said": "X" })));
+    let CallOutcome::Known(CallReturn::Failed { error }) =
+        call_own(&fixture, own(json!({ "expr": "args.nothing" })), json!({})).await
+    else {
+        panic!()
+    };
+    assert!(error.message.starts_with("the tool `mine` does not work out: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_step_calls_a_server_s_tool_and_takes_what_it_returns() {
+    let is_error =
+        CallReturn::Returned { output: Arc::new(json!("no such file")), is_error: true, images: vec![], notes: vec![] };
+    let image = Image { name: "p.png".into(), media_type: "image/png".into(), base64: "AA==".into() };
+    let picture =
+        CallReturn::Returned { output: Arc::new(json!("seen")), is_error: false, images: vec![image], notes: vec![] };
+    let lost = Failure::new(FailureClass::Network, "the server is gone");
+    let (fixture, servers) = serving([
+        known(json!({ "lines": 3 })),
+        CallOutcome::Known(is_error),
+        CallOutcome::Known(picture),
+        CallOutcome::InDoubt(lost),
+    ]);
+    let marked = secret_marker(NONCE, "token");
+    let step = |path: &str| Work::tool("files/read", json!({ "path": path }));
+    assert_eq!(output(fixture.perform(step(&marked)).await), json!({ "lines": 3 }));
+    assert_eq!(
+        servers.calls.lock().unwrap()[0].arguments,
+        json!({ "path": TOKEN }),
+        "the secret is filled in for the server"
+    );
+    let (failed, _, in_doubt) = failure(fixture.perform(step("a")).await);
+    assert_eq!(
+        (failed.class, failed.message.as_str(), in_doubt),
+        (FailureClass::Tool, "the tool `files/read` failed: no such file", false)
+    );
+    let seen = output(fixture.perform(step("a")).await);
+    assert_eq!((&seen["text"], &seen["images"][0]["media_type"]), (&json!("seen"), &json!("image/png")));
+    assert!(failure(fixture.perform(step("a")).await).2, "whether it had its effect is not known");
+}
+
+#[tokio::test]
+async fn a_step_whose_arguments_do_not_fit_or_whose_tool_there_is_not_calls_nothing() {
+    let (fixture, servers) = serving([]);
+    let failed = async |tool: &str, args: Value| failure(fixture.perform(Work::tool(tool, args)).await).0.message;
+    let message = failed("files/read", json!({ "path": 3 })).await;
+    assert!(message.starts_with("the arguments do not fit what the tool `files/read` takes: "), "{message}");
+    assert_eq!(failed("files/raed", json!({})).await, "`files/raed` names no tool; did you mean `files/read`?");
+    assert!(failed("price", json!({})).await.starts_with("`price` names no tool"));
+    assert!(servers.calls.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_step_calls_a_tool_of_one_s_own_and_its_output_is_held_to_the_step_s_schema() {
+    let fixture = StepFixture::new();
+    let step = |schema: Value| Work::Tool {
+        tool: "mine".to_owned(),
+        args: json!({ "of": secret_marker(NONCE, "token") }),
+        own: Some(Box::new(shell("cat >/dev/null; echo 12"))),
+        schema: Some(schema),
+    };
+    assert_eq!(output(fixture.perform(step(json!({ "type": "integer" }))).await), json!(12));
+    let AttemptOutcome::Done { problem, .. } = fixture.perform(step(json!({ "type": "object" }))).await else {
+        panic!()
+    };
+    assert!(problem.is_some());
 }

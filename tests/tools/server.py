@@ -282,7 +282,8 @@ def http():
                 return self.plain(406)
             session = self.headers.get("mcp-session-id")
             if message.get("method") == "initialize":
-                session = f"session-{len(sessions) + 1}"
+                COUNT[0] += 1
+                session = f"session-{COUNT[0]}"
                 sessions[session] = True
             elif session not in sessions:
                 return self.plain(404 if "not-found" in FLAGS else 400, b'{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"},"id":null}')
