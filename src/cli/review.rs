@@ -49,7 +49,8 @@ pub async fn review(app: &App, mut args: ReviewArgs) -> Result<Exit, Problem> {
     if run.newer {
         return Err(Refusal::newer().into());
     }
-    let approve = approve_word(&args)?;
+    let mut approve = approve_word(&args)?;
+    approve.now = allowed(&args, approve.now)?;
     if args.scope.is_some() && args.retry.is_none() {
         return Err(Problem::usage("--scope says how far an instruction reaches; it goes with --retry"));
     }
@@ -181,6 +182,26 @@ fn approve_word(args: &ReviewArgs) -> Result<ApproveWord, Problem> {
         Some(key) if args.key.is_none() => word(Some(DecisionKind::APPROVE), None, Some(key.to_owned())),
         Some(_) => Err(Problem::usage("`--approve` takes ask, all or deny, or nothing")),
     }
+}
+
+/// What is allowed, as more than `--approve` says it.
+fn allowed(args: &ReviewArgs, approve: Option<DecisionKind>) -> Result<Option<DecisionKind>, Problem> {
+    if args.for_run && approve != Some(DecisionKind::APPROVE) {
+        return Err(Problem::usage(
+            "--for-run says that a tool is allowed for the rest of the run; it goes with --approve",
+        ));
+    }
+    let Some(name) = &args.arguments else {
+        return Ok(approve.map(|kind| match kind {
+            DecisionKind::Approve { arguments, .. } => DecisionKind::Approve { for_run: args.for_run, arguments },
+            other => other,
+        }));
+    };
+    let arguments = crate::core::json::parse(&read_text(name)?).map_err(|error| {
+        let text = format!("--arguments {name} must hold a JSON object ({error})");
+        Problem::refused(ErrorCode::InvalidInput, text)
+    })?;
+    Ok(Some(DecisionKind::Approve { for_run: args.for_run, arguments: Some(arguments) }))
 }
 
 fn decision_kind(run: &Run, args: &ReviewArgs, approve: Option<DecisionKind>) -> Result<DecisionKind, Problem> {

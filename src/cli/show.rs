@@ -3,10 +3,11 @@
 use super::out::Put as _;
 use std::path::Path;
 
-use super::line::labelled;
+use super::line::{calls, labelled};
 use super::problem::{Exit, Problem};
 use super::{App, files, out, waits};
 use crate::core::aside::{Aside, AsideKind};
+use crate::core::call::ToolUse;
 use crate::core::id::RunId;
 use crate::core::run::{NEWER, Run, Status};
 use crate::core::text::{counted, output_text, visible};
@@ -76,6 +77,10 @@ fn render(run: &Run) -> String {
         let model = call.shown_attempt().and_then(|attempt| attempt.measured.model_in_full());
         let model = model.map(|model| format!(" · {}", labelled(&model))).unwrap_or_default();
         text.put(format_args!("\n-- {} ({}{attempts}){model}\n", call.key, call.status.name().replace('_', " ")));
+        for made in call.attempts.iter().filter_map(|attempt| attempt.tool_use.as_deref()).flat_map(ToolUse::calls) {
+            let (call, asked) = (made.asked.call, calls::asked(&made.asked.tool, made.arguments()));
+            text.put(format_args!("  tool call {call}: {asked}: {}\n", calls::state(made)));
+        }
         for attempt in &call.attempts {
             if let Some(instruction) = &attempt.instruction {
                 text.put(format_args!("attempt {} was rejected: {}\n", attempt.number, instruction.text));

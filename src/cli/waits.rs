@@ -12,6 +12,7 @@ use crate::core::gate::{Answer, BudgetBody, Gate, GateBody};
 use crate::core::run::Run;
 use crate::core::task::Kind;
 use crate::core::text::{Untrusted, visible};
+use crate::core::tool::ToolSpec;
 use crate::core::work::Work;
 
 /// Everything that a run waits for. Harmless on a terminal.
@@ -65,6 +66,10 @@ pub fn about(run: &Run, gate: &Gate) -> String {
             }
             text
         }
+        GateBody::Approval(approval) if gate.call.is_some() => {
+            let what = Description::of_approval(approval, run);
+            format!("its model asks to call a tool; may it do this?\n{}", indented(what.text().data()))
+        }
         GateBody::Approval(approval) => {
             format!("may it do this?\n{}", indented(Description::of_approval(approval, run).text().data()))
         }
@@ -101,7 +106,17 @@ pub fn about(run: &Run, gate: &Gate) -> String {
         GateBody::Budget(budget) => over_budget(budget),
         GateBody::Tools(tools) => {
             let changes: Vec<String> = tools.changes().collect();
-            format!("the tools that it may call are not what they were: {}", changes.join(", "))
+            let said = |tool: &ToolSpec| serde_json::to_string_pretty(tool).unwrap_or_default();
+            let each = |what: &str, tools: &[ToolSpec]| {
+                let all: String = tools.iter().map(|tool| format!("\n{}", indented(&said(tool)))).collect();
+                if all.is_empty() { all } else { format!("\n{what}{all}") }
+            };
+            format!(
+                "the tools that it may call are not what they were: {}{}{}",
+                changes.join(", "),
+                each("before:", &tools.before),
+                each("now:", &tools.after)
+            )
         }
         GateBody::Secret(secret) => {
             format!("the secret `{}` has to be typed; it is kept in this process only", secret.name)
@@ -203,7 +218,10 @@ fn commands(run: &Run, gate: &Gate) -> (String, Vec<String>) {
         return (review, Vec::new());
     }
     let (_, chosen) = flags.remove(first);
-    (format!("{review} {chosen}"), flags.into_iter().map(|(_, flag)| flag).collect())
+    // What more may be said of a call that a model asks for.
+    let more = gate.tool().filter(|_| gate.call.is_some());
+    let more = more.into_iter().flat_map(|_| ["--approve --for-run", "--arguments FILE"].map(str::to_owned));
+    (format!("{review} {chosen}"), more.chain(flags.into_iter().map(|(_, flag)| flag)).collect())
 }
 
 /// An answer of the right shape, with the defaults put in.

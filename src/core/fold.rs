@@ -147,11 +147,14 @@ impl Run {
             Event::RunUpdated { definition, .. } => self.definition = definition.clone(),
             Event::BudgetRaised { budget, .. } => {
                 self.budget = Some(*budget);
-                let mut closed = 0;
                 for call in self.calls.values_mut() {
-                    closed += call.gates.close_kind(GateKind::Budget);
+                    let before = weight(call);
+                    call.gates.close_kind(GateKind::Budget);
+                    // An attempt that waited for this alone goes on.
+                    let after = weight(call);
+                    self.open_gates = self.open_gates + after.0 - before.0;
+                    self.under_way = self.under_way + after.1 - before.1;
                 }
-                self.open_gates -= closed;
                 self.goes_on();
             }
             Event::MessageAdded { text, .. } => {

@@ -185,6 +185,18 @@ impl Gate {
         }
     }
 
+    /// The arguments of the tool call that is to be allowed.
+    #[must_use]
+    pub fn arguments(&self) -> Option<&Value> {
+        match &self.body {
+            GateBody::Approval(ApprovalBody { work, .. }) => match &**work {
+                Work::Tool { args, .. } => Some(args),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What it waits for.
     #[must_use]
     pub fn kind(&self) -> GateKind {

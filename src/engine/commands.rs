@@ -9,6 +9,8 @@ use crate::core::event::{Event, Measured};
 use crate::core::gate::{Answer, Gate, GateBody, GateKind, InputBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
+use crate::core::tool_call::ToolCallId;
+use crate::engine::attempts::Unit;
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::StopReason;
 use crate::engine::run_loop::{JournalLost, RunLoop};
@@ -30,17 +32,19 @@ impl RunLoop {
                 self.decided(move |run| decide::decide(run, &decision, &who), reply)
             }
             EngineCommand::Append(make, reply) => self.decided(make, reply),
-            EngineCommand::Ask { key, attempt, fields, answer } => {
+            EngineCommand::Ask { key, attempt, call, fields, answer } => {
+                // What a tool asks may be declined: it hears that.
+                let declines = call.map(|_| Answer::Skip);
                 let gate = Gate {
-                    call: None,
+                    call,
                     key: key.clone(),
                     workflow: None,
                     attempt,
                     version: 0,
                     body: GateBody::Input(InputBody::Question { fields }),
-                    allowed: vec![Answer::Answer],
+                    allowed: std::iter::once(Answer::Answer).chain(declines).collect(),
                 };
-                self.attempts.answers.insert(key, answer);
+                self.attempts.answers.insert((key, call), answer);
                 self.stage(Event::GateOpened(gate), true);
                 Ok(())
             }
@@ -147,18 +151,17 @@ impl RunLoop {
 
     /// Hands answers to the commands that asked in the middle of their work.
     pub(super) fn give_answers(&mut self) {
-        let run = &self.run;
-        let answered: Vec<Key> = self
-            .attempts
-            .answers
-            .keys()
-            .filter(|key| run.call(key).is_some_and(|call| call.answer.is_some()))
-            .cloned()
-            .collect();
-        for key in answered {
-            if let (Some(reply), Some(value)) =
-                (self.attempts.answers.remove(&key), self.run.call(&key).and_then(|call| call.answer.clone()))
-            {
+        let answer = |(key, tool_call): &(Key, Option<ToolCallId>)| {
+            let call = self.run.call(key)?;
+            match tool_call {
+                Some(id) => call.tool_use()?.call(*id)?.answer.clone(),
+                None => call.answer.clone(),
+            }
+        };
+        let answered: Vec<_> =
+            self.attempts.answers.keys().filter_map(|asked| Some((asked.clone(), answer(asked)?))).collect();
+        for (asked, value) in answered {
+            if let Some(reply) = self.attempts.answers.remove(&asked) {
                 let _ = reply.send((*value).clone());
             }
         }
@@ -176,6 +179,7 @@ impl RunLoop {
         let cancelled = self.attempts.under_way.iter().map(|(key, under_way)| {
             let (key, attempt, partial) = (key.clone(), under_way.attempt, under_way.partial.text());
             let made = self.run.call(&key).and_then(|call| call.attempt(attempt)?.work.clone());
+            let made = made.filter(|_| matches!(under_way.unit, Unit::Whole | Unit::Request));
             let usage = made.map(|work| self.engine.shared.ports.executor.spent(&work, &partial)).unwrap_or_default();
             let measured = Measured { usage, ..Measured::default() };
             Event::AttemptCancelled { key, attempt, partial, again: false, by: by.clone(), measured }

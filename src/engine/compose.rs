@@ -13,11 +13,17 @@ use crate::flow::Want;
 /// The wanted work with the model that a person chose for it.
 #[must_use]
 pub fn by_chosen_model(run: &Run, want: &Want) -> Arc<Work> {
-    match (&*want.work, run.chosen_model(&want.key, want.of())) {
+    with_chosen_model(run, want, &want.work)
+}
+
+/// The work of an attempt that has begun, by the model that a person has chosen since for what is left of it.
+#[must_use]
+pub fn with_chosen_model(run: &Run, want: &Want, work: &Arc<Work>) -> Arc<Work> {
+    match (&**work, run.chosen_model(&want.key, want.of())) {
         (Work::Prompt(prompt), Some(model)) => {
             Arc::new(Work::Prompt(PromptWork { models: vec![model.to_owned()], ..prompt.clone() }))
         }
-        _ => Arc::clone(&want.work),
+        _ => Arc::clone(work),
     }
 }
 

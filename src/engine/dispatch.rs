@@ -1,5 +1,6 @@
 //! Beginning: which wanted calls may start, and attempts on their way from intent to outcome.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
@@ -20,15 +21,16 @@ use crate::core::secret::SecretRef;
 use crate::core::step::Timespan;
 use crate::core::template::to_json;
 use crate::core::text::Untrusted;
-use crate::core::usage::Budget;
+use crate::core::tool_call::ToolCallId;
+use crate::core::usage::{Budget, Usage};
 use crate::core::work::{Work, secret_marker};
 use crate::engine::attempt::{self, Partial};
-use crate::engine::attempts::{FinishedAttempt, Starting, UnderWay};
+use crate::engine::attempts::{FinishedUnit, Starting, UnderWay, Unit, UnitOutcome};
 use crate::engine::control::DriveControl;
 use crate::engine::failpoint::failpoint;
 use crate::engine::ready::{self, Limits, Readiness, Taken};
 use crate::engine::run_loop::RunLoop;
-use crate::engine::{EngineCommand, compose, orphan, outcome, spooled};
+use crate::engine::{EngineCommand, compose, orphan, outcome, spooled, tool_loop};
 use crate::flow::Want;
 
 impl RunLoop {
@@ -50,7 +52,7 @@ impl RunLoop {
         self.log.staged().len() > before
     }
 
-    fn budget(&self) -> Budget {
+    pub(super) fn budget(&self) -> Budget {
         self.run.budget.unwrap_or(self.config.budget)
     }
 
@@ -64,6 +66,12 @@ impl RunLoop {
         let now = self.now();
         let mut taken = self.taken();
         for want in calls {
+            let want = self.by_rules_of_its_tool(want);
+            let newest = self.run.call(&want.key).and_then(Call::newest);
+            if newest.is_some_and(|attempt| attempt.tool_use.is_some() && attempt.status == AttemptStatus::Running) {
+                self.advance(&want, &mut taken);
+                continue;
+            }
             if self.attempts.under_way.contains_key(&want.key) {
                 continue;
             }
@@ -93,6 +101,11 @@ impl RunLoop {
                     if self.take_cached(&want) {
                         continue;
                     }
+                    if work.offers().is_some() {
+                        self.stage_tool_attempt(&want, &work);
+                        taken.add(&want.lanes, Usage::default());
+                        continue;
+                    }
                     let Ok(provider) = self.enter_lane(&work) else { continue };
                     self.stage_start(
                         &want,
@@ -100,14 +113,18 @@ impl RunLoop {
                         if matches!(*work, Work::Prompt(_)) { Actor::Model } else { Actor::Program },
                     );
                     taken.add(&want.lanes, estimate);
-                    self.attempts.starting.push(Starting { want, estimate, provider });
+                    self.attempts.starting.push(Starting { want, unit: Unit::Whole, estimate, provider });
                 }
             }
         }
     }
 
-    /// Breaks off what the flow does not want any more. What was about to begin with the next commit does not begin.
+    /// Breaks off what the flow does not want any more. What was about to begin with the next commit does not begin. A tool
+    /// that was called may do what it does, and is left to finish.
     pub(super) fn break_off(&mut self, key: &Key) {
+        if self.break_off_tools(key) {
+            return;
+        }
         if let Some(attempt) = self.attempts.under_way.get_mut(key) {
             attempt.broken_off_by = Actor::Flow;
             attempt.cancel.cancel();
@@ -127,13 +144,17 @@ impl RunLoop {
         for (key, attempt) in &self.attempts.under_way {
             taken.add(&attempt.lanes, self.attempts.spending.reserved(key).unwrap_or(attempt.estimate));
         }
+        // Calls of one attempt are counted once.
+        let mut counted: HashSet<&Key> = self.attempts.under_way.keys().collect();
         for Starting { want, estimate, .. } in &self.attempts.starting {
-            taken.add(&want.lanes, *estimate);
+            if counted.insert(&want.key) {
+                taken.add(&want.lanes, *estimate);
+            }
         }
         taken
     }
 
-    fn stage_start(&mut self, want: &Want, work: &Arc<Work>, by: Actor) -> u32 {
+    pub(super) fn stage_start(&mut self, want: &Want, work: &Arc<Work>, by: Actor) -> u32 {
         let call = self.run.call(&want.key);
         let attempt = call.map_or(1, Call::next_attempt);
         // What was computed stands in the output; only a schema is needed to judge an edit of it.
@@ -223,7 +244,7 @@ impl RunLoop {
     ///
     /// # Errors
     /// When all its places are taken.
-    fn enter_lane(&self, work: &Work) -> Result<Option<String>, ()> {
+    pub(super) fn enter_lane(&self, work: &Work) -> Result<Option<String>, ()> {
         let Some((provider, most)) = self.engine.shared.ports.executor.lane(work) else { return Ok(None) };
         let mut lanes = self.engine.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let count = lanes.entry(provider.clone()).or_default();
@@ -244,14 +265,26 @@ impl RunLoop {
         }
     }
 
-    /// Begins an attempt whose intent is committed.
-    pub(super) fn begin(&mut self, starting: Starting) {
-        let Starting { want, estimate, provider } = starting;
-        let Some((attempt, work)) =
-            self.run.call(&want.key).and_then(|call| call.newest()).and_then(|a| Some((a.number, a.work.clone()?)))
-        else {
+    /// Begins what is about to: its intent is committed.
+    pub(super) fn begin_what_starts(&mut self) {
+        for starting in std::mem::take(&mut self.attempts.starting) {
+            match starting.unit {
+                Unit::Whole | Unit::Request => self.begin(starting),
+                Unit::List => self.begin_listing(&starting),
+                Unit::Call(call) => self.begin_call(&starting, call),
+            }
+        }
+    }
+
+    /// Begins an attempt, or a request of one.
+    fn begin(&mut self, starting: Starting) {
+        let Starting { want, unit, estimate, provider } = starting;
+        let newest = self.run.call(&want.key).and_then(Call::newest);
+        let Some((attempt, work)) = newest.and_then(|a| Some((a.number, a.work.clone()?))) else {
             return self.leave_lane(provider.as_ref());
         };
+        let transcript = newest.and_then(|attempt| tool_loop::transcript(attempt.tool_use.as_deref()?));
+        let work = if unit == Unit::Request { compose::with_chosen_model(&self.run, &want, &work) } else { work };
         let ports = &self.engine.shared.ports;
         let partial = Partial::new(ports.spool.text(self.run.id, &spooled::partial(&want.key, attempt)));
         let files = self.config.files(&want, &work);
@@ -277,20 +310,22 @@ impl RunLoop {
             files,
             nonce: self.run.nonce.clone(),
             secrets: self.config.secrets.clone(),
-            declared: Arc::default(),
-            transcript: None,
+            declared: self.config.declared(&want),
+            transcript,
         };
         let context = AttemptContext {
             deltas: attempt::sink(self.feed.clone(), want.key.clone(), attempt, Arc::clone(&partial)),
             cancel: cancel.clone(),
-            ask: ask_sink(self.control.clone(), want.key.clone(), attempt),
+            ask: ask_sink(self.control.clone(), want.key.clone(), attempt, None),
             may_spend: self.attempts.spending.asks(want.key.clone()),
-            began: program_sink(Arc::clone(&ports.spool), self.run.id, want.key.clone(), attempt),
+            began: program_sink(Arc::clone(&ports.spool), self.run.id, want.key.clone(), attempt, None),
             spool: Arc::clone(&ports.spool),
         };
         let left = self.attempts.left.extract_if(.., |program| program.key == want.key).collect::<Vec<_>>();
         let under_way = UnderWay {
             attempt,
+            unit,
+            calls: HashMap::new(),
             cancel,
             partial,
             retry: want.retry.clone(),
@@ -318,7 +353,7 @@ impl RunLoop {
                 in_doubt: true,
                 measured: Measured::default(),
             });
-            let _ = ended.send(FinishedAttempt { key, attempt, outcome });
+            let _ = ended.send(FinishedUnit { key, attempt, outcome: UnitOutcome::Attempt(outcome) });
         });
     }
 
@@ -337,36 +372,77 @@ impl RunLoop {
         }
     }
 
-    pub(super) fn take_end(&mut self, ended: FinishedAttempt) {
+    pub(super) fn take_end(&mut self, ended: FinishedUnit) {
         failpoint("outcome.received");
-        let Some(under_way) = self.attempts.under_way.remove(&ended.key) else { return };
-        self.control.ended(&ended.key);
-        self.leave_lane(under_way.provider.as_ref());
-        self.attempts.answers.remove(&ended.key);
-        // What is spooled is removed once the outcome is committed.
-        let partial = under_way.partial.end().then(|| spooled::partial(&ended.key, ended.attempt));
-        self.attempts.spent.extend(partial.into_iter().chain([spooled::program(&ended.key, ended.attempt)]));
-        let attempt = self.run.call(&ended.key).and_then(|call| call.attempt(ended.attempt));
-        // The run may have been cancelled meanwhile, or the attempt settled by a decision.
-        if under_way.attempt != ended.attempt || attempt.is_none_or(|attempt| attempt.status != AttemptStatus::Running)
-        {
-            return;
-        }
-        for event in self.end_of(&under_way, &ended.key, ended.outcome) {
+        let events = self.end_of(&ended);
+        self.release(&ended);
+        for event in events {
             self.stage(event, true);
         }
-        self.attempts.taken_back.remove(&ended.key);
+        if !self.attempts.under_way.contains_key(&ended.key) {
+            self.attempts.taken_back.remove(&ended.key);
+        }
     }
 
-    /// The events of an attempt's end.
-    pub(super) fn end_of(&self, under_way: &UnderWay, key: &Key, outcome: AttemptOutcome) -> Vec<Event> {
-        let Some(call) = self.run.call(key) else { return Vec::new() };
+    /// Gives back what a unit had that has come to its end.
+    fn release(&mut self, ended: &FinishedUnit) {
+        let (key, attempt) = (&ended.key, ended.attempt);
+        let Some(under_way) = self.attempts.under_way.get_mut(key) else { return };
+        let call = match &ended.outcome {
+            UnitOutcome::Called(call, _) => Some(*call),
+            _ => None,
+        };
+        self.attempts.answers.remove(&(key.clone(), call));
+        self.attempts.spent.push(spooled::program(key, attempt, call));
+        if let Some(call) = call {
+            under_way.calls.remove(&call);
+            if !under_way.calls.is_empty() {
+                return;
+            }
+        }
+        let Some(under_way) = self.attempts.under_way.remove(key) else { return };
+        self.control.ended(key);
+        self.leave_lane(under_way.provider.as_ref());
+        // What is spooled is removed once the outcome is committed.
+        let partial = under_way.partial.end().then(|| spooled::partial(key, attempt));
+        self.attempts.spent.extend(partial);
+    }
+
+    /// The events of a unit's end.
+    pub(super) fn end_of(&self, ended: &FinishedUnit) -> Vec<Event> {
+        let FinishedUnit { key, attempt, outcome } = ended;
+        let under_way = self.attempts.under_way.get(key).filter(|under_way| under_way.attempt == *attempt);
+        let (Some(under_way), Some(call)) = (under_way, self.run.call(key)) else { return Vec::new() };
+        let runs = call.attempt(*attempt).is_some_and(|attempt| attempt.status == AttemptStatus::Running);
+        match outcome {
+            UnitOutcome::Called(id, outcome) => self.end_of_call(under_way, call, *id, outcome),
+            // The run may have been cancelled meanwhile, or the attempt settled by a decision.
+            _ if !runs => Vec::new(),
+            UnitOutcome::Listed(Some(Ok(tools))) => vec![self.listed(call, *attempt, tools)],
+            UnitOutcome::Listed(Some(Err(failure))) => {
+                let failure = failure.clone();
+                let (partial, measured) = (Untrusted::default(), Measured::default());
+                self.end_of_attempt(
+                    under_way,
+                    call,
+                    AttemptOutcome::Failed { failure, partial, in_doubt: false, measured },
+                )
+            }
+            UnitOutcome::Listed(None) => {
+                let (partial, measured) = (Untrusted::default(), Measured::default());
+                self.end_of_attempt(under_way, call, AttemptOutcome::Cancelled { partial, in_doubt: false, measured })
+            }
+            UnitOutcome::Attempt(outcome) => self.end_of_attempt(under_way, call, outcome.clone()),
+        }
+    }
+
+    fn end_of_attempt(&self, under_way: &UnderWay, call: &Call, outcome: AttemptOutcome) -> Vec<Event> {
         let ms = u64::try_from(under_way.since.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now = self.now();
         let random = f64::from(self.engine.shared.ports.clock.random()[0]) / 255.0;
         let pausing = self.control.is_given_up();
         let outcome = if pausing { resumable(outcome) } else { outcome };
-        let undone = self.attempts.taken_back.contains_key(key);
+        let undone = self.attempts.taken_back.contains_key(&call.key);
         let mut events = outcome::events(call, under_way.attempt, outcome, ms, &under_way.retry, now, random);
         for event in &mut events {
             if let Event::AttemptCancelled { again, by, .. } = event {
@@ -393,15 +469,21 @@ fn resumable(outcome: AttemptOutcome) -> AttemptOutcome {
     }
 }
 
-/// Notes the program that an attempt has started, so that it is found should this process die.
-fn program_sink(spool: Arc<dyn Spool>, run: RunId, key: Key, attempt: u32) -> Arc<dyn Fn(u32) + Send + Sync> {
-    Arc::new(move |pid| orphan::note(&*spool, run, &key, attempt, pid))
+/// Notes the program that an attempt, or a tool call of it, has started, so that it is found should this process die.
+pub(super) fn program_sink(
+    spool: Arc<dyn Spool>,
+    run: RunId,
+    key: Key,
+    attempt: u32,
+    call: Option<ToolCallId>,
+) -> Arc<dyn Fn(u32) + Send + Sync> {
+    Arc::new(move |pid| orphan::note(&*spool, run, &key, (attempt, call), pid))
 }
 
-fn ask_sink(control: DriveControl, key: Key, attempt: u32) -> AskSink {
+pub(super) fn ask_sink(control: DriveControl, key: Key, attempt: u32, call: Option<ToolCallId>) -> AskSink {
     Arc::new(move |fields| {
         let (answer, answered) = oneshot::channel();
-        control.send(EngineCommand::Ask { key: key.clone(), attempt, fields, answer });
+        control.send(EngineCommand::Ask { key: key.clone(), attempt, call, fields, answer });
         Box::pin(async move { answered.await.unwrap_or(Value::Null) })
     })
 }

@@ -14,6 +14,7 @@ use crate::core::gate::GateKind;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::ports::{JournalError, Spool, Storage};
+use crate::core::tool_call::ToolCallId;
 use crate::engine::feed::Update;
 use crate::engine::run_loop::RunLoop;
 use crate::engine::{Engine, spooled};
@@ -131,12 +132,8 @@ impl RunLoop {
     /// Puts what came to its end meanwhile beside the store, too.
     fn keep_late(&mut self) {
         while let Ok(ended) = self.attempts.endings.try_recv() {
-            let under_way =
-                self.attempts.under_way.get(&ended.key).filter(|under_way| under_way.attempt == ended.attempt);
-            let events = under_way.map(|under_way| self.end_of(under_way, &ended.key, ended.outcome.clone()));
-            if let Some(events) = events {
-                self.keep_outcomes(Some(&events));
-            }
+            let events = self.end_of(&ended);
+            self.keep_outcomes(Some(&events));
             self.attempts.late.push(ended);
         }
     }
@@ -146,8 +143,8 @@ impl RunLoop {
         let spool = &self.engine.shared.ports.spool;
         let outcomes = held.unwrap_or(self.log.staged()).iter().filter_map(|event| Some((event, outcome_of(event)?)));
         // What cannot be kept there is still in memory.
-        let kept = outcomes.filter_map(|(event, (key, attempt))| {
-            let name = spooled::outcome(key, attempt);
+        let kept = outcomes.filter_map(|(event, (key, attempt, call))| {
+            let name = spooled::outcome(key, attempt, call);
             spool.keep(self.run.id, &name, &serde_json::to_vec(event).ok()?).ok().map(|()| name)
         });
         let kept: Vec<String> = kept.collect();
@@ -164,22 +161,30 @@ pub(super) fn blocking<T>(work: impl FnOnce() -> T) -> T {
     }
 }
 
-/// The attempt whose end an event is.
-fn outcome_of(event: &Event) -> Option<(&Key, u32)> {
+/// The attempt whose end, or that of a turn or a tool call of it, an event is.
+fn outcome_of(event: &Event) -> Option<(&Key, u32, Option<ToolCallId>)> {
     match event {
         Event::AttemptFinished { key, attempt, .. }
+        | Event::TurnFinished { key, attempt, .. }
         | Event::AttemptFailed { key, attempt, .. }
-        | Event::AttemptCancelled { key, attempt, .. } => Some((key, *attempt)),
-        Event::GateOpened(gate) if gate.kind() == GateKind::InDoubt => Some((&gate.key, gate.attempt)),
+        | Event::AttemptCancelled { key, attempt, .. } => Some((key, *attempt, None)),
+        Event::ToolReturned { key, attempt, call, .. } => Some((key, *attempt, Some(*call))),
+        Event::GateOpened(gate) if gate.kind() == GateKind::InDoubt => Some((&gate.key, gate.attempt, gate.call)),
         _ => None,
     }
 }
 
-/// The outcome of an attempt that was kept there, if it can be read.
-pub(super) fn kept_outcome(spool: &dyn Spool, run: RunId, key: &Key, attempt: u32) -> Option<Event> {
-    let kept = String::from_utf8(spool.read(run, &spooled::outcome(key, attempt))?).ok()?;
+/// The outcome of an attempt, or of a tool call of it, that was kept there, if it can be read.
+pub(super) fn kept_outcome(
+    spool: &dyn Spool,
+    run: RunId,
+    key: &Key,
+    attempt: u32,
+    call: Option<ToolCallId>,
+) -> Option<Event> {
+    let kept = String::from_utf8(spool.read(run, &spooled::outcome(key, attempt, call))?).ok()?;
     let event = Event::from_json(&kept).ok()?;
-    (outcome_of(&event)? == (key, attempt)).then_some(event)
+    (outcome_of(&event)? == (key, attempt, call)).then_some(event)
 }
 
 /// Keeps an unsaved text, or that there is none any more, in addition to the store.

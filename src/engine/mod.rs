@@ -34,6 +34,7 @@ mod spending;
 mod spooled;
 mod stage;
 mod time;
+mod tool_loop;
 mod update;
 
 use std::collections::HashMap;
@@ -67,6 +68,7 @@ use crate::core::ports::{
 };
 use crate::core::run::{Facts, Run, Status};
 use crate::core::secret::Secret;
+use crate::core::tool_call::ToolCallId;
 pub use crate::flow::Environment;
 
 /// What the engine is made of.
@@ -155,6 +157,8 @@ enum EngineCommand {
     Ask {
         key: Key,
         attempt: u32,
+        /// The tool call of the attempt that asks.
+        call: Option<ToolCallId>,
         fields: WrittenForm,
         answer: oneshot::Sender<Value>,
     },

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::ports::Spool;
+use crate::core::tool_call::ToolCallId;
 use crate::engine::{Engine, spooled, time};
 
 /// Between the word that a group is to end and its end by force, and again until it is not waited for any longer.
@@ -28,19 +29,22 @@ pub struct Program {
     pub key: Key,
     /// Its attempt.
     pub attempt: u32,
+    /// The tool call of that which it is for; `None`: the attempt as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<ToolCallId>,
     /// The process, which leads a group of its own.
     pub pid: i32,
     /// When that process began, as the system tells it.
     since: String,
 }
 
-/// Notes that an attempt has started a program. Best effort, like the partial text.
-pub fn note(spool: &dyn Spool, run: RunId, key: &Key, attempt: u32, pid: u32) {
+/// Notes that an attempt, or a tool call of it, has started a program. Best effort, like the partial text.
+pub fn note(spool: &dyn Spool, run: RunId, key: &Key, (attempt, call): (u32, Option<ToolCallId>), pid: u32) {
     let Ok(pid) = i32::try_from(pid) else { return };
     let Some(since) = began(pid) else { return };
-    let program = Program { key: key.clone(), attempt, pid, since };
+    let program = Program { key: key.clone(), attempt, call, pid, since };
     let Ok(text) = serde_json::to_vec(&program) else { return };
-    let name = spooled::program(key, attempt);
+    let name = spooled::program(key, attempt, call);
     if spool.text(run, &name).write_all(&text).is_err() {
         spool.remove(run, &name);
     }
@@ -78,7 +82,7 @@ impl Program {
             }
         }
         if !self.runs() {
-            spool.remove(run, &spooled::program(&self.key, self.attempt));
+            spool.remove(run, &spooled::program(&self.key, self.attempt, self.call));
         }
     }
 }
@@ -132,7 +136,7 @@ mod tests {
     fn a_process_that_got_the_same_number_is_not_taken_for_it() {
         let own = i32::try_from(std::process::id()).unwrap();
         let since = began(own).unwrap();
-        let program = Program { key: Key::plain("act"), attempt: 1, pid: own, since };
+        let program = Program { key: Key::plain("act"), attempt: 1, call: None, pid: own, since };
         assert!(program.runs());
         assert!(!Program { since: "before".to_owned(), ..program }.runs());
     }
@@ -141,13 +145,13 @@ mod tests {
     fn what_is_left_of_a_program_that_has_ended_is_removed() {
         let (spool, run, key) = (MemoryState::new(), RunId::new(1, [1; 10]), Key::plain("act"));
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        note(&spool, run, &key, 2, child.id());
+        note(&spool, run, &key, (2, None), child.id());
         let left_over = left(&spool, run);
         assert_eq!((left_over.len(), left_over[0].attempt), (1, 2));
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!((left(&spool, run), spool.names(run)), (Vec::new(), Vec::new()));
-        spool.keep(run, &spooled::program(&key, 2), b"half a li").unwrap();
+        spool.keep(run, &spooled::program(&key, 2, None), b"half a li").unwrap();
         assert_eq!((left(&spool, run), spool.names(run)), (Vec::new(), Vec::new()));
     }
 }

@@ -13,7 +13,8 @@ use crate::core::run::Run;
 use crate::core::step::{OnCrash, Retry};
 use crate::core::step_name::StepName;
 use crate::core::text::Untrusted;
-use crate::core::tool::FinishedTurn;
+use crate::core::tool::{AskedCall, FinishedTurn};
+use crate::core::tool_call::ToolCallId;
 use crate::core::usage::Usage;
 
 /// The events of an attempt's end. `random` is between 0 and 1: retries are spread by it.
@@ -33,8 +34,14 @@ pub fn events(
             let measured = Measured { ms, ..measured };
             vec![Event::AttemptFinished { key, attempt, output: output.into(), problem, measured }]
         }
-        AttemptOutcome::Turn(FinishedTurn { turn, text, calls, opaque, measured }) => {
+        AttemptOutcome::Turn(FinishedTurn { text, calls, opaque, measured, .. }) => {
             let measured = Measured { ms, ..measured };
+            // Which turn it is, and what its calls are named, is for the journal to say.
+            let before =
+                call.attempt(attempt).and_then(|attempt| attempt.tool_use.as_ref()).map_or(0, |u| u.turns.len());
+            let turn = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1);
+            let named = |(index, asked): (u32, AskedCall)| AskedCall { call: ToolCallId { turn, index }, ..asked };
+            let calls = (0..).zip(calls).map(named).collect();
             vec![Event::TurnFinished { key, attempt, turn, text, calls, opaque, measured }]
         }
         AttemptOutcome::Failed { failure, partial, in_doubt: true, .. } if on_crash == OnCrash::Ask => {
@@ -63,14 +70,22 @@ fn in_doubt(key: &Key, attempt: u32, why: &str, partial: &Untrusted) -> Gate {
     Gate { call: None, key: key.clone(), workflow: None, attempt, version: 0, body, allowed }
 }
 
+/// What is said of a tool call that was stopped while it ran.
+pub const STOPPED: &str = "it was stopped after it had begun, and may have had its effect";
+/// The same, where the tool had not been reached.
+pub const NOT_BEGUN: &str = "it was stopped before it had begun";
+
+/// The gate of a tool call whose effect may have happened.
+pub fn call_in_doubt(call: &Call, attempt: u32, tool_call: ToolCallId, why: &str) -> Gate {
+    let workflow = call.workflow.clone();
+    Gate { call: Some(tool_call), workflow, ..in_doubt(&call.key, attempt, why, &Untrusted::default()) }
+}
+
 /// The event of an attempt that a process left without an outcome, with what that used as far as can be told; `program` is
 /// its process, if that still runs.
 pub fn abandoned(call: &Call, attempt: &Attempt, partial: Untrusted, usage: Usage, program: Option<i32>) -> Event {
     let (key, number) = (call.key.clone(), attempt.number);
-    let still = program.map_or_else(String::new, |pid| {
-        format!("; its program was still running then (process {pid}), and is ended before it runs again")
-    });
-    let why = format!("the process that performed it ended before its outcome was known{still}");
+    let why = abandoned_because(program);
     let measured = Measured { usage, ..Measured::default() };
     match attempt.on_crash {
         OnCrash::Ask => Event::GateOpened(in_doubt(&key, number, &why, &partial)),
@@ -83,6 +98,14 @@ pub fn abandoned(call: &Call, attempt: &Attempt, partial: Untrusted, usage: Usag
             Event::AttemptFailed { key, attempt: number, error, partial, retry_at: None, measured }
         }
     }
+}
+
+/// Why nobody knows what came of something; `program` is its process, if that still runs.
+pub fn abandoned_because(program: Option<i32>) -> String {
+    let still = program.map_or_else(String::new, |pid| {
+        format!("; its program was still running then (process {pid}), and is ended before it runs again")
+    });
+    format!("the process that performed it ended before its outcome was known{still}")
 }
 
 /// When a failed attempt is tried again by itself.

@@ -47,6 +47,15 @@ impl Taken {
     }
 }
 
+impl Taken {
+    /// What is reserved with more.
+    pub fn with(&self, estimate: Usage) -> Usage {
+        let mut reserved = self.reserved;
+        reserved += estimate;
+        reserved
+    }
+}
+
 /// The limits that hold now.
 pub struct Limits<'a> {
     /// Calls under way at the same time, at most.
@@ -74,7 +83,8 @@ impl Limits<'_> {
         }
     }
 
-    fn has_place(&self, want: &Want) -> bool {
+    /// Whether the limits leave a place for it.
+    pub fn has_place(&self, want: &Want) -> bool {
         let free = |(lane, most): &(Key, usize)| self.taken.lanes.get(lane).is_none_or(|taken| taken < most);
         want.lanes.iter().all(free) && self.taken.calls < self.concurrency
     }
@@ -126,9 +136,7 @@ pub fn ready(
         return Readiness::Wait;
     }
     let estimate = estimate();
-    let mut reserved = limits.taken.reserved;
-    reserved += estimate;
-    if !limits.budget.allows(run.usage, reserved) {
+    if !limits.budget.allows(run.usage, limits.taken.with(estimate)) {
         // One question for the whole run, however many calls it holds up.
         let asked = run.waiting().any(|gate| gate.kind() == GateKind::Budget);
         return if asked {
@@ -142,7 +150,7 @@ pub fn ready(
 
 /// What a person approves of work: all of it but the hosts that need no approval, and what is said of its values. Secrets are in it by their names, as
 /// version 0.1.0 had them, so that what was asked and approved then is not asked again.
-fn bytes(work: &Work, run: &Run) -> Option<Fingerprint> {
+pub fn bytes(work: &Work, run: &Run) -> Option<Fingerprint> {
     let text = match work {
         Work::Http(request) => {
             let request = HttpWork { hosts: NamedHosts::default(), ..request.clone() };
@@ -218,7 +226,8 @@ fn secret(want: &Want, name: &str) -> Gate {
     }
 }
 
-fn budget(run: &Run, want: &Want, budget: Budget, estimate: Usage) -> Gate {
+/// The question for a higher budget.
+pub fn budget(run: &Run, want: &Want, budget: Budget, estimate: Usage) -> Gate {
     Gate {
         call: None,
         key: want.key.clone(),

@@ -20,8 +20,9 @@ use crate::core::pinned::Pinned;
 use crate::core::ports::{BoxFuture, JournalError, Lease, SessionUpdate};
 use crate::core::run::{Run, Status};
 use crate::core::secret::SecretRef;
-use crate::core::task::{Body, FlowKind, Kind};
+use crate::core::task::{Body, FlowKind, Kind, Task};
 use crate::core::text::Untrusted;
+use crate::core::tool::{DeclaredTools, server_of};
 use crate::core::usage::Budget;
 use crate::core::work::Work;
 use crate::engine::attempts::Attempts;
@@ -138,8 +139,12 @@ impl RunLoop {
                 _ => run_loop.run.in_hand().then_some(PauseReason::Crashed),
             };
             let by = run_loop.engine.who.clone();
-            let (events, spent) =
-                recover::abandoned(&run_loop.run, &run_loop.engine.shared.ports, &run_loop.attempts.left);
+            let (events, spent) = recover::abandoned(
+                &run_loop.run,
+                &run_loop.engine.shared.ports,
+                &run_loop.config.pinned,
+                &run_loop.attempts.left,
+            );
             let rests = run_loop.run.status == Status::Waiting && events.is_empty();
             if run_loop.run.status != Status::Completed && !(rests && how == Taken::Attended) {
                 let epoch = run_loop.owner.epoch();
@@ -282,10 +287,13 @@ impl RunLoop {
             return Ok(None);
         }
         if self.run.status == Status::Cancelled {
+            // What its tools returned since is kept.
+            self.commit()?;
             return Ok(Some(StopReason::Over));
         }
         if let Some(reason) = self.control.pausing().or_else(|| self.leaves()) {
             if !self.run.status.is_over() {
+                self.pause_tool_attempts();
                 self.stage(Event::RunPaused { reason }, true);
                 self.commit()?;
             }
@@ -409,14 +417,31 @@ impl RunConfig {
 
     /// What an attempt gets a copy of: the files of the definition that declares its step, where its work names one.
     pub(super) fn files(&self, want: &Want, work: &Work) -> KeptFiles {
-        let names_one = matches!(work, Work::Command(command) if !command.files.is_empty());
-        let task = match &want.workflow {
+        match work {
+            Work::Command(command) if !command.files.is_empty() => self.files_of(want),
+            // One of the definition's own, which may be a program of it.
+            Work::Tool { tool, .. } if server_of(tool).is_none() => self.files_of(want),
+            _ => KeptFiles::default(),
+        }
+    }
+
+    /// The files of the definition that declares a step.
+    pub(super) fn files_of(&self, want: &Want) -> KeptFiles {
+        match self.task_of(want).map(|task| &task.body) {
+            Some(Body::Workflow(workflow)) => workflow.kept_files(),
+            _ => KeptFiles::default(),
+        }
+    }
+
+    /// The tools that it declares.
+    pub(super) fn declared(&self, want: &Want) -> Arc<DeclaredTools> {
+        self.task_of(want).map(|task| Arc::new(task.tools.clone())).unwrap_or_default()
+    }
+
+    fn task_of(&self, want: &Want) -> Option<&Task> {
+        match &want.workflow {
             Some(id) => self.pinned.children.get(id),
             None => Some(&self.pinned.task),
-        };
-        match task.map(|task| &task.body) {
-            Some(Body::Workflow(workflow)) if names_one => workflow.kept_files(),
-            _ => KeptFiles::default(),
         }
     }
 }

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
+use crate::core::call::Call;
 use crate::core::decide::Refusal;
 use crate::core::event::{Event, Recorded};
+use crate::core::key::Key;
 use crate::core::ports::JournalError;
 use crate::core::run::{Run, Status};
 use crate::engine::batch;
@@ -30,7 +32,8 @@ impl RunLoop {
     fn heed(&mut self, event: &Event) {
         match event {
             Event::DecisionUndone { withdraws, by, .. } => {
-                let under_way = withdraws.iter().filter(|key| self.attempts.under_way.contains_key(*key));
+                let runs = |key: &Key| self.run.call(key).is_some_and(Call::calls_tools);
+                let under_way = withdraws.iter().filter(|key| self.attempts.under_way.contains_key(*key) || runs(key));
                 self.attempts.taken_back.extend(under_way.map(|key| (key.clone(), by.clone())).collect::<Vec<_>>());
             }
             event if event.asks_again() => self.engine.shared.ports.executor.ask_again(),
@@ -42,6 +45,7 @@ impl RunLoop {
     fn break_off_what_was_taken_back(&mut self) {
         let wants = &self.wants.calls;
         self.attempts.taken_back.retain(|key, _| !wants.iter().any(|want| want.key == *key));
+        self.give_up_tools_taken_back();
         for (key, who) in &self.attempts.taken_back {
             if let Some(attempt) = self.attempts.under_way.get_mut(key) {
                 attempt.broken_off_by = who.clone();
@@ -65,9 +69,7 @@ impl RunLoop {
                     for name in std::mem::take(&mut self.attempts.spent) {
                         self.engine.shared.ports.spool.remove(self.run.id, &name);
                     }
-                    for starting in std::mem::take(&mut self.attempts.starting) {
-                        self.begin(starting);
-                    }
+                    self.begin_what_starts();
                     self.give_answers();
                 }
                 // What was left to the session is made again of what it has now, as is all that is derived.
@@ -81,6 +83,8 @@ impl RunLoop {
                 }
             }
         }
+        // A request whose turn is its intent needs no commit of its own.
+        self.begin_what_starts();
         Ok(())
     }
 
@@ -107,7 +111,8 @@ impl RunLoop {
             self.notify(self.run.status);
         }
         // A program that asks while it runs waits as well, although the run's status says that it is under way.
-        if matches!(event, Event::GateOpened(gate) if self.attempts.answers.contains_key(&gate.key)) {
+        if matches!(event, Event::GateOpened(gate) if self.attempts.answers.contains_key(&(gate.key.clone(), gate.call)))
+        {
             self.notify(Status::Waiting);
         }
     }
@@ -213,8 +218,7 @@ impl RunLoop {
             if self.wants.notes.is_empty() {
                 crate::flow::action::add(&*self.session, &self.config.pinned.task, &self.run, &mut self.wants);
             }
-            let notes = std::mem::take(&mut self.wants.notes);
-            let noted = !notes.is_empty();
+            let (notes, before) = (std::mem::take(&mut self.wants.notes), self.log.staged().len());
             for note in notes {
                 self.stage(note, false);
             }
@@ -222,7 +226,8 @@ impl RunLoop {
             for key in std::mem::take(&mut self.wants.cancel) {
                 self.break_off(&key);
             }
-            if !noted && !self.start_what_may() {
+            let changed = self.log.staged().len() > before;
+            if !changed && !self.start_what_may() {
                 return Ok(());
             }
             if self.log.staged().len() >= MOST_STAGED && self.attempts.starting.is_empty() {

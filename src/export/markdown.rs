@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{DEMO, ExportError, ExportScope};
-use crate::core::call::{Attempt, AttemptStatus, Call, Ending};
+use crate::core::call::{Attempt, AttemptStatus, Call, Ending, ToolCallEnd, ToolCallState, Turn};
 use crate::core::document::Document;
 use crate::core::failure::Failure;
 use crate::core::model::Role;
 use crate::core::run::{NEWER, Run};
 use crate::core::template::fence;
 use crate::core::text::{Untrusted, visible};
+use crate::core::tool::CallReturn;
 
 /// Writes a run.
 pub(super) fn write(run: &Run, scope: ExportScope) -> Result<String, ExportError> {
@@ -195,6 +196,9 @@ impl MarkdownWriter {
             let model = attempt.measured.model_in_full().unwrap_or_else(|| attempt.by.to_string());
             let stands = call.standing.as_ref().filter(|standing| standing.attempt == attempt.number);
             self.heading(4, &format!("Attempt {}, {}: {}", attempt.number, visible(&model, false), how(attempt)));
+            for turn in attempt.tool_use.iter().flat_map(|used| &used.turns) {
+                self.turn(turn);
+            }
             for (number, version) in (1u32..).zip(&attempt.versions) {
                 let mark = if stands.is_some_and(|standing| standing.version == number) { ", accepted" } else { "" };
                 if attempt.versions.len() > 1 {
@@ -218,6 +222,40 @@ impl MarkdownWriter {
         }
         if let Some(Ending::Skipped { .. }) = &call.ending {
             self.standing(call);
+        }
+    }
+
+    /// A turn that ended in calls of tools: what the model said beside them, and each with all that came of it.
+    fn turn(&mut self, turn: &Turn) {
+        self.heading(5, &format!("Turn {}", turn.finished.turn));
+        self.text(&turn.finished.text.block());
+        for call in &turn.calls {
+            let how = match &call.state {
+                ToolCallState::Asked | ToolCallState::Allowed => "has not begun".to_owned(),
+                ToolCallState::Called => "under way".to_owned(),
+                ToolCallState::InDoubt => "outcome unknown, it may have taken effect".to_owned(),
+                ToolCallState::Ended(ToolCallEnd::Returned(_)) => format!("returned after {} ms", call.ms),
+                ToolCallState::Ended(ToolCallEnd::Denied { by, .. }) => format!("denied by {by}"),
+                ToolCallState::Ended(ToolCallEnd::Answered { by, .. }) => format!("answered by {by}"),
+                ToolCallState::Ended(ToolCallEnd::Skipped { .. }) => "skipped".to_owned(),
+            };
+            let tool = visible(&call.asked.tool, false);
+            self.paragraph(&format!("**Tool call {}: `{tool}`**, {}", call.asked.call, visible(&how, false)));
+            self.fenced("json", &visible(&format!("{:#}", call.asked.arguments), true));
+            if let Some(changed) = &call.changed {
+                self.paragraph("*Arguments changed to:*");
+                self.fenced("json", &visible(&format!("{changed:#}"), true));
+            }
+            match call.end().map(|end| end.returned()).as_deref() {
+                Some(CallReturn::Returned { output, is_error, .. }) => {
+                    if *is_error {
+                        self.paragraph("*It says that this is an error:*");
+                    }
+                    self.value(output);
+                }
+                Some(CallReturn::Failed { error }) => self.failure(error),
+                None => {}
+            }
         }
     }
 

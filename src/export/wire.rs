@@ -36,6 +36,14 @@ struct Line<'a> {
 #[must_use]
 pub fn event(run: &Run, recorded: &Recorded) -> String {
     let waits = matches!(recorded.event, Event::RunWaiting {}).then(|| waiting(run));
+    if let Event::TurnFinished { opaque: Some(_), .. } = &recorded.event {
+        // It is its provider's alone.
+        let mut shown = recorded.clone();
+        if let Event::TurnFinished { opaque, .. } = &mut shown.event {
+            *opaque = None;
+        }
+        return line(&Line { v: VERSION, recorded: &shown, waiting: waits });
+    }
     line(&Line { v: VERSION, recorded, waiting: waits })
 }
 

@@ -199,6 +199,8 @@ impl Cell {
         }
         match call.status {
             CallStatus::Running | CallStatus::Approval => CallView::wanted(&want),
+            // One of its tool calls waits; the attempt goes on, as far as it can.
+            CallStatus::InDoubt | CallStatus::Input if call.calls_tools() => CallView::wanted(&want),
             CallStatus::InDoubt => CallView::waiting(),
             CallStatus::Input if newest_is_of_this => CallView::waiting(),
             // One that was not wanted for a while waits for the same judgement as before.
@@ -260,7 +262,8 @@ impl Cell {
     ) -> CallView {
         let mut wanted = None;
         let tried_again = is_tried_again(call, &want.fingerprint);
-        if call.again || tried_again || matches!(call.status, CallStatus::Running | CallStatus::Approval) {
+        let at_work = matches!(call.status, CallStatus::Running | CallStatus::Approval) || call.calls_tools();
+        if call.again || tried_again || at_work {
             wanted = Some(Arc::clone(want));
         } else {
             match call.status {
@@ -505,7 +508,9 @@ fn has_result(call: &Call) -> bool {
         AttemptStatus::Failed => !attempt.versions.is_empty(),
         _ => false,
     };
-    call.standing.is_some() || call.newest().is_some_and(has_output)
+    // Turns that were paid for, and calls that had their effect.
+    let has_turns = call.tool_use().is_some_and(|used| used.resumes && !used.turns.is_empty());
+    call.standing.is_some() || has_turns || call.newest().is_some_and(has_output)
 }
 
 fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> Result<Want, Mistake> {

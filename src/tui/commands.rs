@@ -7,6 +7,7 @@
 //! one meaning on every text; one that had another in the release before says where that went ([`moved()`]).
 
 mod conditions;
+mod id;
 mod moved;
 
 pub mod words;
@@ -14,110 +15,14 @@ pub mod words;
 use crossterm::event::{KeyCode, KeyEvent};
 
 use self::conditions::{
-    accepts_edit, answer_failed, answers, ended, failed, gate, has_versions, instead_of, is_listed_only, layered,
-    moves, moves_by_letter, on, on_run, pages, runs_again, takes_along,
+    accepts_edit, allows, answer_failed, answers, edits_arguments, ended, failed, gate, has_versions, instead_of,
+    is_listed_only, layered, moves, moves_by_letter, on, on_run, pages, runs_again, takes_along,
 };
+pub use self::id::Id;
 pub use self::moved::moved;
 use super::keys::Chord;
 use super::situation::{Behind, Layer, Screen, Selected, Situation};
 use crate::core::gate::GateKind;
-
-/// Names a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the table says what each is")]
-pub enum Id {
-    Accept,
-    Approve,
-    Deny,
-    Answer,
-    Worked,
-    Keep,
-    Again,
-    RaiseBudget,
-    Edit,
-    Retry,
-    Others,
-    OtherModel,
-    GiveKey,
-    Compare,
-    Skip,
-    Reopen,
-    Fork,
-    Restore,
-    Prompt,
-    Copy,
-    WriteFile,
-    FollowUp,
-    RunAgain,
-    Mark,
-    AcceptMarked,
-    RetryMarked,
-    SkipMarked,
-    UndoLast,
-    Stop,
-    Pause,
-    GoOn,
-    Change,
-    NextWaiting,
-    Zoom,
-    AsWritten,
-    Filter,
-    FindNext,
-    FindPrevious,
-    Alike,
-    Up,
-    Down,
-    First,
-    Last,
-    PageUp,
-    PageDown,
-    Left,
-    Right,
-    AgainstEarlier,
-    AgainstLater,
-    Focus,
-    Save,
-    SaveAccept,
-    External,
-    FieldEdit,
-    FieldAdd,
-    FieldRemove,
-    FieldUp,
-    FieldDown,
-    FieldRaw,
-    Scope,
-    Submit,
-    Yes,
-    No,
-    Open,
-    Actions,
-    Start,
-    NextField,
-    PreviousField,
-    LastValues,
-    Send,
-    NewLine,
-    Document,
-    Thoughts,
-    WriteAnyway,
-    Chips,
-    Clear,
-    CompareRuns,
-    Rename,
-    Archive,
-    EditDefinition,
-    Inbox,
-    History,
-    Models,
-    SwitchRun,
-    Palette,
-    Help,
-    Back,
-    Quit,
-    Leave,
-    Mouse,
-    Suspend,
-}
 
 /// A row of the table.
 pub struct CommandEntry {
@@ -174,8 +79,17 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Accept, "Take this one instead", "take this", [c('a')], |s| {
         on_run(s) && matches!(s.selected, Selected::Earlier(_)) && s.acceptable && !s.marked
     }),
-    command!(Approve, "Allow it: exactly what is shown runs", "allow", [c('Y')], |s| gate(s, GateKind::Approval)),
-    command!(Deny, "Refuse it, with a reason", "refuse", [c('n')], |s| gate(s, GateKind::Approval)),
+    command!(Approve, "Allow it: exactly what is shown runs", "allow", [c('Y')], allows),
+    command!(Deny, "Refuse it, with a reason", "refuse", [c('n')], allows),
+    command!(ApproveForRun, "Allow it, and this tool for the rest of the run", "allow for run", [c('T')], |s| {
+        gate(s, GateKind::Approval) && s.tool
+    }),
+    command!(Edit, "Edit the arguments, then allow it", "edit", [c('e')], |s| {
+        gate(s, GateKind::Approval) && s.by_model
+    }),
+    command!(AnswerForTool, "Answer instead of the tool, which is not called", "answer instead", [c('i')], |s| {
+        gate(s, GateKind::Approval) && s.by_model
+    }),
     command!(Answer, "Answer", "answer", [ENTER], |s| gate(s, GateKind::Input) || gate(s, GateKind::Secret)),
     command!(Worked, "Mark as succeeded and enter its result", "it worked", [ENTER], |s| gate(s, GateKind::InDoubt)),
     command!(RaiseBudget, "Raise the budget", "raise", [ENTER], |s| gate(s, GateKind::Budget)),
@@ -223,7 +137,7 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Left, "The attempt or version before", "", [k(KeyCode::Left)], |s| on_run(s) && s.several),
     command!(Skip, "Skip it: the run continues without it", "skip", [c('s')], |s| {
         let takes = |kind| gate(s, kind);
-        !s.marked && (takes(GateKind::Review) || takes(GateKind::InDoubt) || takes(GateKind::Approval))
+        !s.marked && (takes(GateKind::Review) || takes(GateKind::InDoubt) || allows(s))
     }),
     command!(OtherModel, "Another model", "model…", [c('m')], |s| {
         let takes = match s.selected {
@@ -269,6 +183,16 @@ pub static TABLE: &[CommandEntry] = &[
     }),
     command!(Copy, "Copy what is shown", "copy", [c('y')], takes_along),
     command!(Prompt, "Read the exact prompt", "prompt", [c('p')], |s| on_run(s) && s.prompt),
+    command!(Calls, "Go through the tool calls, one by one", "tool calls", [c('c')], |s| {
+        on(s, Screen::Run) && s.calls && s.selected != Selected::Result
+    }),
+    command!(Calls, "Go through the tool calls, one by one", "", [ENTER], |s| {
+        let gates = matches!(s.selected, Selected::Gate(GateKind::Review | GateKind::Approval | GateKind::Tools));
+        on(s, Screen::Run) && s.calls && (gates || matches!(s.selected, Selected::Running | Selected::Accepted))
+    }),
+    command!(Unfold, "Show what it was called with and returned, or its line alone", "unfold", [ENTER, c(' ')], |s| {
+        s.layer == Layer::Calls
+    }),
     command!(WriteFile, "Write what is shown to a file", "write", [c('w')], |s| {
         takes_along(s) && s.selected != Selected::Gate(GateKind::InDoubt)
     }),
@@ -318,7 +242,10 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Open, "Open the run there", "open", [ENTER], |s| {
         on(s, Screen::Inbox)
             && (ended(s)
-                || matches!(s.selected, Selected::Gate(GateKind::Review | GateKind::Approval | GateKind::Stale)))
+                || matches!(
+                    s.selected,
+                    Selected::Gate(GateKind::Review | GateKind::Approval | GateKind::Tools | GateKind::Stale)
+                ))
     }),
     command!(Open, "Open the run there", "", [c('o')], |s| {
         on(s, Screen::Inbox) && matches!(s.selected, Selected::Gate(_) | Selected::Earlier(_))
@@ -332,7 +259,16 @@ pub static TABLE: &[CommandEntry] = &[
         [Chord::alt(KeyCode::Enter)],
         |s| { s.layer == Layer::Edit && s.screen == Screen::Chat && !s.output }
     ),
-    command!(Save, "Save a version", "save", [Chord::ctrl('s')], |s| matches!(s.layer, Layer::Edit | Layer::Fields)),
+    command!(
+        Save,
+        "Allow it with these arguments",
+        "allow with these",
+        [Chord::ctrl('s'), Chord::alt(KeyCode::Enter)],
+        edits_arguments
+    ),
+    command!(Save, "Save a version", "save", [Chord::ctrl('s')], |s| {
+        matches!(s.layer, Layer::Edit | Layer::Fields) && !edits_arguments(s)
+    }),
     command!(FieldEdit, "Edit the value", "edit", [ENTER, c('e')], |s| s.layer == Layer::Fields),
     command!(FieldAdd, "Add an item or a missing field", "add", [c('+'), c('o')], |s| s.layer == Layer::Fields),
     command!(FieldRemove, "Remove it", "remove", [c('-'), k(KeyCode::Delete)], |s| s.layer == Layer::Fields),
@@ -474,6 +410,10 @@ pub static TABLE: &[CommandEntry] = &[
     }),
     command!(Inbox, "All that waits", "inbox", [Chord::ctrl('n')], |s| on(s, Screen::Home)),
     command!(Inbox, "All that waits", "", [Chord::ctrl('n')], |s| on(s, Screen::Run) || on(s, Screen::History)),
+    command!(Inbox, "Decide what waits, in the inbox", "decide", [Chord::ctrl('r')], |s| {
+        let leave = matches!(s.selected, Selected::Gate(GateKind::Approval | GateKind::Tools | GateKind::InDoubt));
+        on(s, Screen::Chat) && !s.rests && leave
+    }),
     command!(History, "Everything ever produced", "history", [Chord::ctrl('f')], |s| on(s, Screen::Home)),
     command!(History, "Everything ever produced", "", [Chord::ctrl('f')], on_run),
     command!(Models, "Models: connect or switch", "models", [k(KeyCode::F(3))], |s| {

@@ -104,7 +104,7 @@ pub fn is_about(draft: &str, key: &Key) -> bool {
 #[must_use]
 pub fn of_gate(kind: GateKind, key: &Key, call: Option<ToolCallId>) -> Option<String> {
     let what = match kind {
-        GateKind::Approval => "refuse",
+        GateKind::Approval | GateKind::Tools => "refuse",
         GateKind::InDoubt => "worked",
         _ => return None,
     };

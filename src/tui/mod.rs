@@ -38,6 +38,7 @@ mod testing;
 mod tests;
 pub mod text;
 pub mod theme;
+mod tool_calls;
 pub mod versions;
 pub mod widgets;
 

@@ -198,6 +198,15 @@ impl Target {
         }
     }
 
+    /// The tool call of its attempt.
+    #[must_use]
+    pub fn tool_call(&self) -> Option<ToolCallId> {
+        match self {
+            Self::Gate(gate) => gate.call,
+            Self::Call(_) => None,
+        }
+    }
+
     /// The attempt.
     #[must_use]
     pub fn attempt(&self) -> u32 {

@@ -44,6 +44,8 @@ pub enum Layer {
     CompareRuns,
     /// The exact prompt is read.
     Prompt,
+    /// The tool calls of an attempt are gone through.
+    Calls,
     /// The document of a conversation has the focus.
     Document,
     /// One line is asked for: a reason, a budget, a result.
@@ -146,6 +148,12 @@ pub struct Situation {
     pub rests: bool,
     /// The conversation has a document, or may have one that is not written yet; what is previewed is a result.
     pub document: bool,
+    /// What waits to be allowed is a call of a tool.
+    pub tool: bool,
+    /// A model asks for that call: it takes other arguments, and an answer in its place.
+    pub by_model: bool,
+    /// The attempt has called tools.
+    pub calls: bool,
 }
 
 impl Situation {
@@ -160,6 +168,7 @@ impl Situation {
             | Layer::Compare
             | Layer::CompareRuns
             | Layer::Prompt
+            | Layer::Calls
             | Layer::Document
             | Layer::Found
             | Layer::Confirm

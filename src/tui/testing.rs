@@ -1,5 +1,7 @@
 //! Helps for tests: runs made by folding events, and screens as a person would see them.
 
+pub mod tools;
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 

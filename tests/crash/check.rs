@@ -16,6 +16,7 @@ use stepwell::store::{Mode, SqliteStore};
 use crate::harness::body;
 use crate::person::{FORK_AT, OTHERWISE, PLAN, RESULT, RHYME, STANZA, STREAMED, TITLE};
 use crate::sandbox::Sandbox;
+use crate::tools;
 
 struct Kept {
     run: Run,
@@ -157,6 +158,32 @@ pub fn undone(sandbox: &Sandbox) {
     };
     assert_eq!(outputs("a"), ["one", PLAN]);
     assert_eq!(outputs("b"), ["two one", "two my plan"], "neither is made twice, unless its process was killed");
+}
+
+/// The model came to its answer in the attempt in which it began, and what may not be done twice was done once.
+pub fn tools(sandbox: &Sandbox) {
+    let kept = kept(sandbox);
+    let [Kept { run, journal }] = kept.as_slice() else { panic!("one run") };
+    assert_eq!(body(run), tools::RESULT);
+    what_was_shown_as_saved_is_there(sandbox, std::slice::from_ref(&kept[0]));
+    let call = run.call(&"a".parse().unwrap()).unwrap();
+    assert_eq!(call.attempts.len(), 1, "it goes on under its number");
+    let used = call.tool_use().unwrap();
+    assert!(used.calls().all(|call| call.end().is_some()), "{used:?}");
+    let effects = std::fs::read_to_string(sandbox.file("effects")).unwrap();
+    let times = |what: &str| effects.lines().filter(|line| *line == what).count();
+    for write in ["write 1", "write 2", "write 3"] {
+        assert_eq!(times(write), 1, "{write}: {effects}");
+    }
+    // A tool is called between the event that says so and the one that says what it returned.
+    let mut called = Vec::new();
+    for recorded in journal {
+        match &recorded.event {
+            Event::ToolCalled { call, .. } => called.push(*call),
+            Event::ToolReturned { call, .. } => assert!(called.contains(call), "{call} returned and was not called"),
+            _ => {}
+        }
+    }
 }
 
 /// The text of the attempt that the crash ended is kept, and the attempt after it stands.

@@ -18,6 +18,7 @@ mod check;
 mod harness;
 mod person;
 mod sandbox;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -49,6 +50,9 @@ const WHOLE: Story = Story { env: &[], check: check::check };
 
 /// A decision is taken back, and made otherwise.
 const UNDO: Story = Story { env: &[("CRASH_UNDO", "1")], check: check::undone };
+
+/// A model calls tools, some of which may be called twice and some of which may not.
+const TOOLS: Story = Story { env: &[("CRASH_TOOLS", "1")], check: check::tools };
 
 impl Story {
     fn work(self, sandbox: &Sandbox, more: &[(&str, &str)]) -> End {
@@ -102,6 +106,15 @@ fn a_decision_that_is_taken_back_is_so_or_is_not_wherever_the_process_is_killed(
         assert!(points.contains_key(name), "`{name}` is never reached: {points:?}");
     }
     kill_everywhere(UNDO, &points);
+}
+
+#[test]
+fn no_tool_is_called_twice_unasked_wherever_the_process_is_killed() {
+    let points = points(TOOLS);
+    for name in ["call.before", "call.after", "outcome.received", "commit.before", "commit.after", "begin.before"] {
+        assert!(points.contains_key(name), "`{name}` is never reached: {points:?}");
+    }
+    kill_everywhere(TOOLS, &points);
 }
 
 /// Kills a person at each point, and has another one do what is left.

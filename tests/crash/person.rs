@@ -66,12 +66,12 @@ fn perform(effects: &Path, request: &AttemptRequest) -> Act {
     Act::Say(json!(if rhymes { asked.replace("stanza", "rhymed") } else { asked.clone() }))
 }
 
-fn add_line(file: &Path, line: &str) {
+pub fn add_line(file: &Path, line: &str) {
     let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
     file.write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
-fn lines(file: &Path) -> Vec<String> {
+pub fn lines(file: &Path) -> Vec<String> {
     std::fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
@@ -81,6 +81,9 @@ pub fn work(sandbox: &Sandbox) {
     runtime.block_on(async {
         if std::env::var_os("CRASH_UNDO").is_some() {
             return decide_otherwise(sandbox).await;
+        }
+        if std::env::var_os("CRASH_TOOLS").is_some() {
+            return crate::tools::use_them(sandbox).await;
         }
         if let Ok(stream) = std::env::var("CRASH_STREAM") {
             return stream_to_the_end(sandbox, stream == "1").await;

@@ -18,11 +18,16 @@ use stepwell::core::id::RunId;
 use stepwell::core::model::{Delta, Finish};
 use stepwell::core::pinned::Pinned;
 use stepwell::core::ports::{
-    AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, Clock, Executor, Ownership, Secrets, Spool, Storage,
+    AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, CallOutcome, Clock, Executor, Ownership, Secrets, Spool,
+    Storage, ToolCallRequest, ToolScope,
 };
 use stepwell::core::run::{Run, Status};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
 use stepwell::core::text::Untrusted;
+use stepwell::core::tool::{
+    AskedCall, CallReturn, FinishedTurn, OfferedTools, OwnTool, Pattern, ToolApproval, ToolHints, ToolRules, ToolSpec,
+};
+use stepwell::core::tool_call::ToolCallId;
 use stepwell::core::usage::Usage;
 use stepwell::core::work::Work;
 use stepwell::engine::{Engine, EngineError, Ports, Sleeper, Start, StopReason, Subscription, Update};
@@ -103,12 +108,73 @@ pub enum Act {
     Ask(Value),
     /// Says this once it is let go, whoever cancels it.
     Finish(Arc<tokio::sync::Notify>, Value),
+    /// The model calls these tools, with these arguments.
+    Calls(Vec<(&'static str, Value)>),
+}
+
+/// What a tool does that is called.
+pub enum ToolAct {
+    Return(Value),
+    Fail(&'static str),
+    /// Nobody knows whether it did anything.
+    Doubt,
+    /// Hangs until it is stopped; whether it had begun by then.
+    Hang(bool),
+    /// Returns this once it is let go, whoever stops it.
+    Finish(Arc<tokio::sync::Notify>, Value),
+    /// Asks the person this form, and returns what they say.
+    Ask(Value),
+}
+
+type ToolScript = dyn Fn(&ToolCallRequest) -> ToolAct + Send + Sync;
+
+/// The tools that there are, and what was called of them.
+pub struct FakeTools {
+    script: Mutex<Box<ToolScript>>,
+    specs: Mutex<Vec<ToolSpec>>,
+    rules: Mutex<BTreeMap<String, ToolRules>>,
+    pub called: Mutex<Vec<(String, Value)>>,
+    pub lists: AtomicUsize,
+}
+
+impl Default for FakeTools {
+    fn default() -> Self {
+        Self {
+            script: Mutex::new(Box::new(|call| ToolAct::Return((*call.arguments).clone()))),
+            specs: Mutex::default(),
+            rules: Mutex::default(),
+            called: Mutex::default(),
+            lists: AtomicUsize::default(),
+        }
+    }
+}
+
+impl FakeTools {
+    /// There is a tool, whose arguments are any object but for a `path` that is no text.
+    pub fn offer(&self, tool: &str, description: &str, approve: ToolApproval, idempotent: bool) {
+        let input = json!({ "type": "object", "properties": { "path": { "type": "string" } } });
+        let (tool, output, hints) = (tool.to_owned(), None, ToolHints::default());
+        self.rules.lock().unwrap().insert(tool.clone(), ToolRules { approve, idempotent, timeout: None });
+        let mut specs = self.specs.lock().unwrap();
+        specs.retain(|spec| spec.tool != tool);
+        specs.push(ToolSpec { tool, description: description.into(), input, output, hints });
+    }
+
+    pub fn act(&self, script: impl Fn(&ToolCallRequest) -> ToolAct + Send + Sync + 'static) {
+        *self.script.lock().unwrap() = Box::new(script);
+    }
+
+    /// What was called, and with which arguments.
+    pub fn called(&self) -> Vec<(String, Value)> {
+        self.called.lock().unwrap().clone()
+    }
 }
 
 /// Steps that answer as told; every request is kept.
 #[derive(Clone)]
 pub struct FakeExecutor {
     script: Arc<Script>,
+    pub tools: Arc<FakeTools>,
     pub requests: Arc<Mutex<Vec<AttemptRequest>>>,
     /// How often a person asked for something again.
     pub asked_again: Arc<std::sync::atomic::AtomicUsize>,
@@ -116,7 +182,7 @@ pub struct FakeExecutor {
 
 impl FakeExecutor {
     fn new(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
-        Self { script: Arc::new(script), requests: Arc::default(), asked_again: Arc::default() }
+        Self { script: Arc::new(script), tools: Arc::default(), requests: Arc::default(), asked_again: Arc::default() }
     }
 }
 
@@ -166,11 +232,60 @@ impl Executor for FakeExecutor {
                     let_go.notified().await;
                     AttemptOutcome::Done { output, problem: None, measured }
                 }
+                Act::Calls(calls) => {
+                    let asked = |(tool, arguments): (&str, Value)| AskedCall {
+                        call: ToolCallId { turn: 0, index: 0 },
+                        tool: tool.to_owned(),
+                        arguments: arguments.into(),
+                    };
+                    let calls = calls.into_iter().map(asked).collect();
+                    let (text, opaque) = ("let me look".into(), Some(json!({ "signed": "thought" }).into()));
+                    AttemptOutcome::Turn(FinishedTurn { turn: 0, text, calls, opaque, measured })
+                }
                 Act::Ask(fields) => AttemptOutcome::Done {
                     output: (context.ask)(fields.try_into().unwrap()).await,
                     problem: None,
                     measured,
                 },
+            }
+        })
+    }
+    fn list_tools(&self, _: ToolScope, offered: OfferedTools) -> BoxFuture<'static, Result<Vec<ToolSpec>, Failure>> {
+        self.tools.lists.fetch_add(1, Ordering::SeqCst);
+        let named = |spec: &&ToolSpec| offered.patterns.iter().any(|it| Pattern(it.clone()).matches(&spec.tool));
+        let listed: Vec<ToolSpec> = self.tools.specs.lock().unwrap().iter().filter(named).cloned().collect();
+        Box::pin(async move {
+            if listed.is_empty() {
+                return Err(Failure::new(stepwell::core::failure::FailureClass::Tool, "the server does not answer"));
+            }
+            Ok(listed)
+        })
+    }
+    fn tool_rules(&self, _: &ToolScope, tool: &str, _: Option<&OwnTool>) -> ToolRules {
+        self.tools.rules.lock().unwrap().get(tool).copied().unwrap_or_default()
+    }
+    fn call_tool(&self, call: ToolCallRequest, context: AttemptContext) -> BoxFuture<'static, CallOutcome> {
+        let act = (self.tools.script.lock().unwrap())(&call);
+        self.tools.called.lock().unwrap().push((call.tool, (*call.arguments).clone()));
+        let returned = |output: Value| {
+            let (output, images, notes) = (output.into(), Vec::new(), Vec::new());
+            CallOutcome::Known(CallReturn::Returned { output, is_error: false, images, notes })
+        };
+        let failure = |text: &str| Failure::new(stepwell::core::failure::FailureClass::Tool, text);
+        Box::pin(async move {
+            match act {
+                ToolAct::Return(output) => returned(output),
+                ToolAct::Fail(text) => CallOutcome::Known(CallReturn::Failed { error: failure(text) }),
+                ToolAct::Doubt => CallOutcome::InDoubt(failure("no answer came")),
+                ToolAct::Hang(in_doubt) => {
+                    context.cancel.cancelled().await;
+                    CallOutcome::Cancelled { in_doubt }
+                }
+                ToolAct::Finish(let_go, output) => {
+                    let_go.notified().await;
+                    returned(output)
+                }
+                ToolAct::Ask(fields) => returned((context.ask)(fields.try_into().unwrap()).await),
             }
         })
     }

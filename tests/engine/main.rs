@@ -25,6 +25,7 @@ mod persons;
 mod records;
 mod sessions;
 mod taken_back;
+mod tools;
 mod unwanted;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

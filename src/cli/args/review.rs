@@ -51,6 +51,12 @@ pub struct ReviewArgs {
     /// Allow the effect; with `ask`, `all` or `deny` it says who allows those that follow
     #[arg(long = "approve", value_name = "ask|all|deny", num_args = 0..=1, default_missing_value = "", group = "answer")]
     pub approve_it: Option<String>,
+    /// Of a tool: allow its calls for the rest of the run
+    #[arg(long, requires = "approve_it", conflicts_with_all = ["all", "decisions"])]
+    pub for_run: bool,
+    /// Of a tool call: allow it with these arguments instead, a JSON object
+    #[arg(long, value_name = "FILE|-", group = "answer", conflicts_with_all = ["accept", "take", "edit", "retry", "skip", "deny", "give", "again", "keep", "decisions", "all"])]
+    pub arguments: Option<String>,
     /// Refuse the effect
     #[arg(long, value_name = "REASON", num_args = 0..=1, default_missing_value = "", group = "answer", conflicts_with_all = ["give", "again", "keep", "decisions"])]
     pub deny: Option<String>,

@@ -65,6 +65,7 @@ pub async fn ask(
     }
     forget_typed();
     match &gate.body {
+        GateBody::Approval(_) if gate.call.is_some() => tool_call(asker, context, run, gate).await,
         GateBody::Approval(_) | GateBody::Tools(_) => approval(asker).await,
         GateBody::Input(_) if talks => {
             Ok(Answered::Decide(DecisionKind::Answer { value: json!(not_empty(asker, "\nyou > ").await?) }))
@@ -114,6 +115,39 @@ async fn approval(asker: &mut Asker<'_>) -> Result<Answered, Away> {
     }
     let reason = asker.line("Why not? (may stay empty) > ").await?;
     Ok(Answered::Decide(DecisionKind::Deny { reason }))
+}
+
+/// A call that a model asks for: it is allowed as it is, with other arguments or for the rest of the run, answered in the
+/// tool's place, or denied.
+async fn tool_call(asker: &mut Asker<'_>, context: &AskContext<'_>, run: &Run, gate: &Gate) -> Result<Answered, Away> {
+    const CHOICES: &str =
+        "Allow it? yes/no  for the rest of the [r]un  [e]dit the arguments  [a]nswer instead  [q]uit > ";
+    loop {
+        match not_empty(asker, CHOICES).await?.to_lowercase().as_str() {
+            "yes" => return Ok(Answered::Decide(DecisionKind::APPROVE)),
+            "no" => {
+                let reason = asker.line("Why not? The model reads it (may stay empty) > ").await?;
+                return Ok(Answered::Decide(DecisionKind::Deny { reason }));
+            }
+            "r" | "run" => {
+                return Ok(Answered::Decide(DecisionKind::Approve { for_run: true, arguments: None }));
+            }
+            "e" | "edit" => {
+                if let Some(arguments) = review::edit_arguments(asker, context, run, gate).await? {
+                    let arguments = Some(arguments);
+                    return Ok(Answered::Decide(DecisionKind::Approve { for_run: false, arguments }));
+                }
+            }
+            "a" | "answer" => {
+                let typed = asker.line("Its result, as text or JSON > ").await?;
+                let value = crate::core::json::parse(&typed).unwrap_or_else(|_| json!(typed));
+                return Ok(Answered::Decide(DecisionKind::Answer { value }));
+            }
+            "q" | "quit" => return Err(Away::Quit),
+            "y" | "n" => out::say("Answer `yes` or `no` in full."),
+            other => out::say(&format!("`{other}` is none of these.")),
+        }
+    }
 }
 
 async fn in_doubt(asker: &mut Asker<'_>) -> Result<Answered, Away> {

@@ -2,6 +2,7 @@
 //! It works on a dumb terminal, over ssh and through a screen reader. Everything here goes to stderr.
 
 mod ask;
+pub mod calls;
 mod editor;
 mod form;
 mod keyboard;
@@ -122,7 +123,7 @@ impl Teller {
             }
             // A program that asks has the terminal again when it was answered.
             Event::GateOpened(gate) => drop(self.finish(&gate.key, gate.attempt)),
-            Event::CallAnswered { key, attempt, .. }
+            Event::CallAnswered { key, attempt, call: None, .. }
                 if self.headed == Some((key.clone(), *attempt)) && self.is_free() =>
             {
                 self.current.clone_from(&self.headed);
@@ -131,6 +132,34 @@ impl Teller {
                 let all_the_same = if overridden.is_empty() { "" } else { ", although it fails a check" };
                 out::say(&format!("{key}: accepted by {by}{all_the_same}"));
             }
+            Event::TurnFinished { key, attempt, measured, .. } => {
+                self.end_line();
+                if self.finish(key, *attempt) {
+                    // The next turn is written under what its calls came to.
+                    self.current = Some((key.clone(), *attempt));
+                    self.printed = false;
+                }
+                Self::notes(measured);
+            }
+            Event::ToolCalled { key, call, tool, arguments, .. } => {
+                self.end_line();
+                out::say(&format!("  {key}, tool call {call}: {}", calls::asked(tool, arguments)));
+            }
+            Event::ToolReturned { key, call, outcome, .. } => {
+                self.end_line();
+                out::say(&format!("  {key}, tool call {call}: {}", calls::returned(outcome)));
+            }
+            // About one tool call; the attempt goes on.
+            Event::CallSkipped { key, call: Some(call), because, .. } => {
+                out::say(&format!("  {key}, tool call {call}: skipped, {because}"));
+            }
+            Event::CallFailed { key, call: Some(call), error, .. } => {
+                out::say(&format!("  {key}, tool call {call}: not made: {}", error.message));
+            }
+            Event::CallAnswered { key, call: Some(call), by, .. } => {
+                out::say(&format!("  {key}, tool call {call}: answered by {by}"));
+            }
+            Event::AttemptResumed { key, .. } => out::say(&format!("{key} goes on where it was")),
             Event::CallSkipped { key, because, .. } => out::say(&format!("{key}: skipped, {because}")),
             Event::CallFailed { key, error, .. } => {
                 self.failed.insert(key.clone());

@@ -12,7 +12,8 @@ use crate::core::call::Call;
 use crate::core::decide::DecisionKind;
 use crate::core::description::Description;
 use crate::core::event::InstructionScope;
-use crate::core::gate::{Answer, Gate};
+use crate::core::gate::{Answer, Gate, GateBody};
+use crate::core::id::RunId;
 use crate::core::model::Message;
 use crate::core::run::Run;
 use crate::core::schema;
@@ -150,13 +151,51 @@ async fn edit(
     };
     let of_text = wanted.is_some_and(schema::is_of_text);
     let structured = (wanted.is_some() && !of_text) || output.is_some_and(|output| !output.is_string());
-    let draft = format!("edit:{}", gate.key);
-    let kept = context.engine.drafts(run.id).unwrap_or_default().into_iter().find(|(name, _)| *name == draft);
-    let mut text = kept.map_or_else(|| before.clone(), |(_, text)| text);
+    let (draft, name) =
+        (format!("edit:{}", gate.key), format!("{}.{}", gate.key, if structured { "json" } else { "md" }));
+    let edited = until_valid(asker, context, run.id, (&draft, &name), &before, |text| read(text, structured, wanted));
+    let Some((value, note)) = edited.await? else { return Ok(None) };
+    note.into_iter().for_each(out::say);
+    Ok(Some(value))
+}
+
+/// Takes the arguments of a tool call through the editor until the tool takes them. `None`: the person leaves them as they
+/// were.
+///
+/// # Errors
+/// When the person went away.
+pub async fn edit_arguments(
+    asker: &mut Asker<'_>,
+    context: &AskContext<'_>,
+    run: &Run,
+    gate: &Gate,
+) -> Result<Option<Value>, Away> {
+    let GateBody::Approval(approval) = &gate.body else { return Ok(None) };
+    let Work::Tool { tool, args, .. } = &*approval.work else { return Ok(None) };
+    let used = run.call(&gate.key).and_then(Call::tool_use);
+    let wanted = used.and_then(|used| used.tool(tool)).map(|spec| &spec.input);
+    let call = gate.call.map(|call| call.to_string()).unwrap_or_default();
+    let (draft, name) = (format!("arguments:{}:{call}", gate.key), format!("{}.{call}.json", gate.key));
+    let before = serde_json::to_string_pretty(args).unwrap_or_default();
+    let edited = until_valid(asker, context, run.id, (&draft, &name), &before, |text| read(text, true, wanted));
+    Ok(edited.await?.map(|(arguments, _)| arguments))
+}
+
+/// Takes a text through the editor until it can be read. `None`: the person leaves it as it was. It is kept as a draft
+/// meanwhile.
+async fn until_valid<T>(
+    asker: &mut Asker<'_>,
+    context: &AskContext<'_>,
+    run: RunId,
+    (draft, name): (&str, &str),
+    before: &str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, Away> {
+    let kept = context.engine.drafts(run).unwrap_or_default().into_iter().find(|(name, _)| *name == draft);
+    let mut text = kept.map_or_else(|| before.to_owned(), |(_, text)| text);
     loop {
-        let name = format!("{}.{}", gate.key, if structured { "json" } else { "md" });
         let folder = context.state.join("edit");
-        let edited = asker.signals.lend(editor::edit(&folder, &name, &text)).await;
+        let edited = asker.signals.lend(editor::edit(&folder, name, &text)).await;
         let edited = match edited {
             Ok(edited) => edited,
             Err(why) => {
@@ -169,21 +208,20 @@ async fn edit(
         }
         let Some(edited) = edited.text else { return Ok(None) };
         if edited == before || edited.trim().is_empty() {
-            let _ = context.engine.keep_draft(run.id, &draft, None);
+            let _ = context.engine.keep_draft(run, draft, None);
             let why = if edited == before { "" } else { "It was saved empty, so the edit is dropped. " };
             out::say(&format!("{why}Nothing was changed."));
             return Ok(None);
         }
-        match read(&edited, structured, wanted) {
-            Ok((value, note)) => {
-                let _ = context.engine.keep_draft(run.id, &draft, None);
-                note.into_iter().for_each(out::say);
+        match read(&edited) {
+            Ok(value) => {
+                let _ = context.engine.keep_draft(run, draft, None);
                 return Ok(Some(value));
             }
             Err(why) => {
                 text = edited;
                 // What was typed is not lost, whatever happens now.
-                let _ = context.engine.keep_draft(run.id, &draft, Some(&text));
+                let _ = context.engine.keep_draft(run, draft, Some(&text));
                 out::say(&format!("It cannot be taken: {why}"));
                 if !asker.yes_or_no("Open it again? yes/no > ").await? {
                     out::say("It is kept; `e` opens it again as you left it.");

@@ -86,11 +86,14 @@ impl OpenGates {
         self.len() < before
     }
 
-    /// Closes all of a kind, and says how many those were.
-    pub(in crate::core) fn close_kind(&mut self, kind: GateKind) -> usize {
-        let before = self.len();
-        self.0.retain(|open| open.gate.kind() != kind);
-        before - self.len()
+    /// Closes all of a kind.
+    pub(in crate::core) fn close_kind(&mut self, kind: GateKind) {
+        self.retain(|gate| gate.kind() != kind);
+    }
+
+    /// Closes all but those.
+    pub(in crate::core) fn retain(&mut self, stays: impl Fn(&Gate) -> bool) {
+        self.0.retain(|open| stays(&open.gate));
     }
 
     pub(in crate::core) fn clear(&mut self) {

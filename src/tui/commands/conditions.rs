@@ -19,13 +19,28 @@ pub(super) fn on(s: &Situation, screen: Screen) -> bool {
 
 pub(super) fn reads(s: &Situation) -> bool {
     let compares = matches!(s.layer, Layer::Compare | Layer::CompareRuns);
-    compares || matches!(s.layer, Layer::Prompt | Layer::Document | Layer::Found | Layer::Preview | Layer::Help)
+    compares
+        || matches!(
+            s.layer,
+            Layer::Prompt | Layer::Calls | Layer::Document | Layer::Found | Layer::Preview | Layer::Help
+        )
 }
 
 /// A layer that belongs to its screen, and is no question: help can be asked for there too. What lies above any screen
 /// names none.
 pub(super) fn layered(s: &Situation) -> bool {
     s.screen != Screen::Home && !matches!(s.layer, Layer::None | Layer::Ask | Layer::Confirm)
+}
+
+/// It waits to be allowed: an effect, or tools that have changed.
+pub(super) fn allows(s: &Situation) -> bool {
+    gate(s, GateKind::Approval) || gate(s, GateKind::Tools)
+}
+
+/// The arguments of a tool call are edited before it is allowed.
+pub(super) fn edits_arguments(s: &Situation) -> bool {
+    let edits = matches!(s.layer, Layer::Edit | Layer::Fields);
+    s.screen == Screen::Run && edits && s.selected == Selected::Gate(GateKind::Approval)
 }
 
 /// In a conversation, an answer is under way.
@@ -65,7 +80,8 @@ pub(super) fn is_listed_only(s: &Situation) -> bool {
 
 /// There is a text that may leave the screen. What an approval shows is answered by other keys only.
 pub(super) fn takes_along(s: &Situation) -> bool {
-    on_run(s) && s.output && !matches!(s.selected, Selected::Gate(GateKind::Approval) | Selected::Unread)
+    let asks = matches!(s.selected, Selected::Gate(GateKind::Approval | GateKind::Tools) | Selected::Unread);
+    on_run(s) && s.output && !asks
 }
 
 /// The arrows move in a list: everywhere but in a text of several lines.
@@ -90,7 +106,7 @@ pub(super) fn moves_by_letter(s: &Situation) -> bool {
 /// What is edited can be accepted: the output of a call. A document is what its newest version is.
 pub(super) fn accepts_edit(s: &Situation) -> bool {
     let document = matches!(s.selected, Selected::Result | Selected::Document | Selected::Earlier(Behind::Document));
-    s.screen != Screen::Chat && matches!(s.layer, Layer::Edit | Layer::Fields) && !document
+    s.screen != Screen::Chat && matches!(s.layer, Layer::Edit | Layer::Fields) && !document && !edits_arguments(s)
 }
 
 /// The arrows page through versions.

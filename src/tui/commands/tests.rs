@@ -5,7 +5,7 @@ use super::*;
 const SCREENS: [Screen; 7] =
     [Screen::Home, Screen::Form, Screen::Run, Screen::Chat, Screen::History, Screen::Inbox, Screen::Connect];
 
-const LAYERS: [Layer; 17] = [
+const LAYERS: [Layer; 18] = [
     Layer::None,
     Layer::Edit,
     Layer::Fields,
@@ -15,6 +15,7 @@ const LAYERS: [Layer; 17] = [
     Layer::Compare,
     Layer::CompareRuns,
     Layer::Prompt,
+    Layer::Calls,
     Layer::Document,
     Layer::Ask,
     Layer::Confirm,
@@ -25,7 +26,7 @@ const LAYERS: [Layer; 17] = [
     Layer::Help,
 ];
 
-const SELECTIONS: [Selected; 23] = [
+const SELECTIONS: [Selected; 24] = [
     Selected::None,
     Selected::Unread,
     Selected::Pending,
@@ -49,6 +50,7 @@ const SELECTIONS: [Selected; 23] = [
     Selected::Gate(GateKind::Stale),
     Selected::Gate(GateKind::Budget),
     Selected::Gate(GateKind::Secret),
+    Selected::Gate(GateKind::Tools),
 ];
 
 /// Every situation that there can be, and some that there cannot: five millions, so none of them is kept.
@@ -73,8 +75,13 @@ fn all() -> impl Iterator<Item = Situation> {
                 asks: bit(8),
                 alike: bit(9),
                 document: bit(10),
-                // One is of a conversation, the other of a run.
+                // One is of a conversation, one of a run's result, and one of an approval.
                 changes: bit(10),
+                tool: bit(10),
+                // Only a call of a tool is asked for by a model; what are alike are reviews.
+                by_model: bit(10) && bit(9),
+                // No condition reads both.
+                calls: bit(8),
             }
         })
     })

@@ -29,6 +29,12 @@ pub(crate) const WHY_NOT: &str = "Why not? (Enter refuses)";
 /// Asks for the result that work in doubt had.
 pub(crate) const WHAT_RESULT: &str = "What was its result? (JSON or text)";
 
+/// Asks for what a tool would return, which is not called.
+pub(crate) const WHAT_RETURN: &str = "What does it return? The tool is not called (JSON or text)";
+
+/// Asks for the arguments that a tool call is allowed with.
+pub(crate) const WHICH_ARGUMENTS: &str = "With which arguments? (JSON; Enter allows it with these)";
+
 /// Asks for a higher budget.
 pub(crate) const WHAT_BUDGET: &str = "What may the run spend in all? (2.50 in US dollars, or 500000 tokens)";
 
@@ -55,6 +61,8 @@ pub enum Then {
     Retry(Vec<ShownGate>, Option<Quote>),
     /// The result that work in doubt had.
     Worked(ShownGate),
+    /// The arguments that a tool call is allowed with.
+    Arguments(ShownGate),
     /// What a run may spend in all, and what it might so far.
     Budget(ShownGate, Budget),
     /// The key of the provider that a call asks; it is not shown.
@@ -101,7 +109,7 @@ impl Ask {
     #[must_use]
     pub fn new(question: &'static str, answer: &str, then: Then) -> Self {
         let scope = matches!(then, Then::Retry(..)).then_some(InstructionScope::This);
-        let instructs = matches!(then, Then::Retry(..) | Then::Say(_));
+        let instructs = matches!(then, Then::Retry(..) | Then::Say(_) | Then::Arguments(_));
         let input =
             if instructs { Typed::Text(Box::new(Editor::at_end(answer))) } else { Typed::Line(LineInput::new(answer)) };
         Self { question, input, then, scope, problem: None }
@@ -195,6 +203,19 @@ impl Ask {
             }
             Then::Deny(gate) => decision(gate, DecisionKind::Deny { reason: typed }),
             Then::Worked(gate) => decision(gate, DecisionKind::Answer { value: worked(&typed) }),
+            Then::Arguments(gate) => match crate::core::json::parse(&trimmed) {
+                Ok(arguments @ Value::Object(_)) => {
+                    decision(gate, DecisionKind::Approve { for_run: false, arguments: Some(arguments) })
+                }
+                Ok(_) => {
+                    self.problem = Some("the arguments of a tool are a JSON object".to_owned());
+                    return Outcome::stays();
+                }
+                Err(error) => {
+                    self.problem = Some(format!("not JSON: {error}"));
+                    return Outcome::stays();
+                }
+            },
             Then::Budget(gate, before) => match raised(*before, &trimmed) {
                 Ok(budget) => decision(gate, DecisionKind::Budget { budget }),
                 Err(problem) => {

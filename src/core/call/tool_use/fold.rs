@@ -105,13 +105,10 @@ impl Call {
         if let Some(used) = self.tools_of(number) {
             used.resumes = resumes;
         }
-        if self.tools_of(number).is_some_and(|used| used.resumes) {
-            self.gates.close(None);
-            if !self.gates.is_empty() {
-                self.status = self.status_now();
-            }
-        } else {
-            self.gates.clear();
+        // What waited is asked again when it goes on; what may have happened stays a person's to settle.
+        self.gates.retain(|gate| resumes && gate.kind() == GateKind::InDoubt && gate.call.is_some());
+        if !self.gates.is_empty() {
+            self.status = self.status_now();
         }
     }
 

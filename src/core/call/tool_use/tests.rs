@@ -275,11 +275,11 @@ fn what_was_stopped_and_is_not_in_doubt_is_called_again_and_what_may_have_happen
     assert_eq!((story.next(), story.run.under_way()), (NextUnit::Wait, 0));
     story.says(json!({ "type": "call_requested", "call": "1.1", "by": "ana@host" }));
     assert_eq!(story.next(), NextUnit::Calls(vec![id(1, 1)]), "a person wants it again");
-    // Paused with what is asked: both are there when it is taken up.
+    // Paused before that: what was only asked about is asked about again, what is wanted again is still.
     story.says(json!({ "type": "attempt_cancelled", "attempt": 1, "again": true, "by": "ana@host" }));
-    assert_eq!((story.run.gates(), story.run.under_way(), story.next()), (1, 0, NextUnit::Nothing));
+    assert_eq!((story.run.gates(), story.run.under_way(), story.next()), (0, 0, NextUnit::Nothing));
     story.says(json!({ "type": "attempt_resumed", "attempt": 1 }));
-    assert_eq!(story.next(), NextUnit::Calls(vec![id(1, 1)]));
+    assert_eq!(story.next(), NextUnit::Calls(vec![id(1, 1), id(1, 2)]));
 }
 
 proptest! {

@@ -33,7 +33,7 @@ use crate::tui::effect::{Opening, Request};
 use crate::tui::layers::Kind as Layered;
 use crate::tui::message::{FormOf, Opened, Ready};
 use crate::tui::screens::home::TaskRow;
-use crate::tui::testing::{Story, at, frame, key, listed};
+use crate::tui::testing::{Story, at, frame, key, listed, tools};
 use crate::tui::theme::Depth;
 
 const SIZE: (u16, u16) = (100, 20);
@@ -473,6 +473,12 @@ fn worlds() -> Vec<World> {
         world("done", || on(done())),
         world("write to", || then(on(done()), &["w"])),
         world("approval", || on(gate(GateKind::Approval, vec![Approve, Deny]))),
+        world("tool calls", || on(tools::waiting())),
+        world("tool calls, gone through", || {
+            then(on(tools::waiting()), &["c", "Enter", "Up", "Enter", "Up", "Enter", "Up", "Enter", "Down"])
+        }),
+        world("arguments", || then(on(tools::waiting()), &["e", "Down"])),
+        world("inbox, tool call", || inbox(tools::waiting())),
         world("input", || on(gate(GateKind::Input, vec![Answer::Answer]))),
         world("secret", || on(gate(GateKind::Secret, vec![Answer::Answer]))),
         world("in doubt", || on(gate(GateKind::InDoubt, vec![Again, Answer::Answer, Skip]))),
@@ -511,7 +517,7 @@ fn worlds() -> Vec<World> {
 }
 
 /// The worlds that are worth a look at every size: each screen and each layer.
-const LOOKED_AT: [&str; 39] = [
+const LOOKED_AT: [&str; 41] = [
     "home in the middle",
     "home that searches",
     "form",
@@ -520,6 +526,8 @@ const LOOKED_AT: [&str; 39] = [
     "alike",
     "review edited",
     "fields",
+    "tool calls, gone through",
+    "inbox, tool call",
     "field value",
     "retry of others, ticked",
     "compare",

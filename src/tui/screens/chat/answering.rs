@@ -5,10 +5,13 @@ use chrono::{DateTime, Utc};
 
 use super::ChatScreen;
 use crate::core::call::{Attempt, AttemptStatus, Call};
+use crate::core::key::Key;
 use crate::core::work::Work;
+use crate::tui::markdown::Document;
 use crate::tui::screens::{model_of, named_model};
 use crate::tui::text::clock;
 use crate::tui::theme::Theme;
+use crate::tui::tool_calls;
 use crate::tui::widgets::header::Fact;
 
 impl ChatScreen {
@@ -38,6 +41,34 @@ impl ChatScreen {
     /// Whether nothing of what is under way can be read yet.
     pub(super) fn is_silent(&self) -> bool {
         self.ticks() && self.live.as_ref().is_none_or(|(.., text)| text.is_empty())
+    }
+
+    /// How many turns of an attempt have ended in calls of tools.
+    pub(super) fn turns_of(&self, key: &Key, attempt: u32) -> usize {
+        let used = self.run.call(key).and_then(|call| call.attempt(attempt)?.tool_use.as_deref());
+        used.map_or(0, |used| used.turns.len())
+    }
+
+    /// So many turns have ended: what was said in them goes with their calls.
+    pub(super) fn follow_turns(&mut self, turns: usize) {
+        if turns > self.turns {
+            self.turns = turns;
+            if let Some((_, _, text)) = &mut self.live {
+                *text = Document::default();
+            }
+        }
+    }
+
+    /// The tools that were called for the answer that is under way.
+    pub(super) fn tool_calls(&self) -> Document {
+        let call = self
+            .run
+            .calls
+            .values()
+            .rev()
+            .find(|call| call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running));
+        let used = call.and_then(|call| Some((call, call.tool_use()?)));
+        used.map_or_else(Document::default, |(call, used)| tool_calls::document(call, used, self.unfolded))
     }
 
     /// What is under way, and for how long.

@@ -75,8 +75,12 @@ pub struct ChatScreen {
     live: Option<(Key, u32, Document)>,
     /// The model that is asked for it.
     asks: Option<String>,
+    /// How many turns of it had ended in calls of tools when what is being said began.
+    turns: usize,
     /// What is shown until the first words of that have come.
     silence: Document,
+    /// The tools that were called for it so far.
+    calls: Document,
     now: Option<DateTime<Utc>>,
     /// The model that answers where nobody names another.
     default_model: Option<String>,
@@ -113,7 +117,9 @@ impl ChatScreen {
             said: Vec::new(),
             live: None,
             asks: None,
+            turns: 0,
             silence: Document::new(&SILENCE.into()),
+            calls: Document::default(),
             now: None,
             default_model: None,
             notice: None,
@@ -167,6 +173,7 @@ impl ChatScreen {
         };
         let about = self.notice.as_ref().map(|notice| notice.about);
         let selected = match (self.asked(), about) {
+            (_, Some(About::Asks(kind))) => Selected::Gate(kind),
             (Some(_), _) => Selected::Gate(GateKind::Input),
             (None, _) if self.run.under_way() > 0 => Selected::Running,
             (None, Some(About::Failed)) => notice::newest(&self.run).map_or(Selected::Ended, failure_panel::selected),
@@ -211,12 +218,15 @@ impl ChatScreen {
             self.said.push(Said::new(&self.run, message));
         }
         self.notice = Notice::of(&self.run);
+        self.calls = self.tool_calls();
         let over = self.live.as_ref().is_some_and(|(key, attempt, _)| {
             let found = self.run.call(key).and_then(|call| call.attempt(*attempt));
             found.is_some_and(|found| found.status != AttemptStatus::Running)
         });
         if over {
             self.live = None;
+        } else if let Some((key, attempt, _)) = &self.live {
+            self.follow_turns(self.turns_of(key, *attempt));
         }
         self.show();
     }
@@ -315,10 +325,13 @@ impl ChatScreen {
     }
 
     fn delta(&mut self, key: Key, attempt: u32, delta: Delta) {
+        let turns = self.turns_of(&key, attempt);
         if !self.live.as_ref().is_some_and(|(of, number, _)| *of == key && *number == attempt) {
             self.live = Some((key, attempt, Document::default()));
             self.asks = None;
+            self.turns = turns;
         }
+        self.follow_turns(turns);
         let Some((_, _, text)) = &mut self.live else { return };
         match delta {
             Delta::Asks(model) => self.asks = Some(model),
@@ -372,7 +385,11 @@ impl ChatScreen {
                 return call.map(|call| picks::give_key(self.run.id, &call.key)).into_iter().collect();
             }
             Id::RaiseBudget => return self.raise_budget().into_iter().collect(),
-            Id::Thoughts => self.unfolded = !self.unfolded,
+            Id::Thoughts => {
+                self.unfolded = !self.unfolded;
+                self.calls = self.tool_calls();
+            }
+            Id::Inbox => return vec![Effect::Go(Go::Inbox)],
             Id::NewLine => self.input.paste("\n"),
             Id::Document => self.focus = Focus::Document,
             Id::Focus => (self.focus, self.zoom) = (Focus::Conversation, false),

@@ -7,12 +7,14 @@
 use serde_json::Value;
 
 use crate::core::call::{Call, CallStatus};
+use crate::core::description::Description;
 use crate::core::gate::{Answer, Gate, GateBody, GateKind, InputBody};
 use crate::core::run::{Run, Status};
 use crate::core::text::Untrusted;
 use crate::tui::commands::{Id, key_in};
 use crate::tui::failure_panel::{self, Panel};
 use crate::tui::markdown::Document;
+use crate::tui::screens::run::content::described;
 use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::text::{dollars, thousands};
 
@@ -27,6 +29,8 @@ pub(super) enum About {
     Unfinished,
     /// Something else has to be settled before it can be answered.
     Waits,
+    /// A tool that the model calls, or the tools as they are now, wait for the person.
+    Asks(GateKind),
 }
 
 /// A notice.
@@ -54,7 +58,7 @@ fn notice(run: &Run) -> Option<(About, Panel)> {
     if call.status == CallStatus::Pending && call.retry_at.is_some() {
         return Some((About::Retrying, failure_panel::of_call(call, Screen::Chat)?));
     }
-    let gate = call.gates.own()?;
+    let gate = call.gate()?;
     let due = run.due(gate).map(|due| format!("\n\n{}", due.words(chrono::Utc::now(), &chrono::Local)));
     let (about, says) = at_gate(run, gate)?;
     let arrived = if about == About::Unfinished { unread(call, gate) } else { Untrusted::default() };
@@ -72,12 +76,30 @@ fn at_gate(run: &Run, gate: &Gate) -> Option<(About, String)> {
             let raise = with_key(Id::RaiseBudget, "raises it");
             Some((About::Waits, format!("The next answer may exceed the budget. So far: {spent}.\n{raise}")))
         }
+        GateBody::Approval(approval) => {
+            let text = described(&Description::of_approval(approval, run));
+            let decide = with_key(Id::Inbox, "decides it, in the inbox");
+            Some((About::Asks(gate.kind()), format!("The model calls a tool, exactly so:\n\n{text}\n{decide}")))
+        }
+        GateBody::Tools(_) => {
+            let decide = with_key(Id::Inbox, "shows the changes and decides, in the inbox");
+            Some((About::Asks(gate.kind()), format!("The tools that it may call have changed.\n{decide}")))
+        }
+        GateBody::InDoubt(doubt) if gate.call.is_some() => {
+            let decide = with_key(Id::Inbox, "decides what is so, in the inbox");
+            let why = &doubt.why;
+            Some((About::Asks(gate.kind()), format!("{why}\n\nThe tool may have had its effect.\n{decide}")))
+        }
         _ => None,
     }
 }
 
 fn with_key(id: Id, does: &str) -> String {
-    let selected = if id == Id::RaiseBudget { Selected::Gate(GateKind::Budget) } else { Selected::None };
+    let selected = match id {
+        Id::RaiseBudget => Selected::Gate(GateKind::Budget),
+        Id::Inbox => Selected::Gate(GateKind::Approval),
+        _ => Selected::None,
+    };
     let situation = Situation { screen: Screen::Chat, selected, rests: id == Id::Again, ..Situation::default() };
     key_in(id, &situation).map(|key| format!("\n- **{key}** {does}\n")).unwrap_or_default()
 }

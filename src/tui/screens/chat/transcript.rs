@@ -4,13 +4,16 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::notice::{About, Notice};
+use crate::core::call::Call;
 use crate::core::model::Role;
 use crate::core::run::{ChatMessage, Run};
+use crate::core::text::Untrusted;
 use crate::tui::asides;
 use crate::tui::canvas::{Canvas, Extent, Hit};
 use crate::tui::markdown::Document;
 use crate::tui::screens::speaker;
 use crate::tui::theme::Theme;
+use crate::tui::tool_calls;
 use crate::tui::widgets::scroll::Scroll;
 use crate::tui::widgets::stacked::{self, Shown};
 
@@ -30,7 +33,7 @@ pub(super) struct Said {
 impl Said {
     pub(super) fn new(run: &Run, message: &ChatMessage) -> Self {
         let attempt = message.reply.as_ref().and_then(|(key, attempt)| run.call(key)?.attempt(*attempt));
-        let besides = attempt.and_then(asides::of);
+        let besides = message.reply.as_ref().and_then(|(key, attempt)| besides(run.call(key)?, *attempt));
         let who = match message.role {
             Role::User => "you".to_owned(),
             _ => speaker(attempt.and_then(|attempt| attempt.measured.model.as_deref())),
@@ -49,6 +52,22 @@ impl Said {
     }
 }
 
+/// What an answer has besides: the tools that were called for it, and its thoughts.
+fn besides(call: &Call, attempt: u32) -> Option<(String, Document)> {
+    let attempt = call.attempt(attempt)?;
+    let thoughts = asides::of(attempt);
+    let Some(used) = attempt.tool_use.as_deref().filter(|used| used.calls().next().is_some()) else { return thoughts };
+    let calls = tool_calls::document(call, used, true);
+    let short = tool_calls::in_short(used)?;
+    Some(match thoughts {
+        Some((other, thoughts)) => {
+            let all = format!("{}\n{}", calls.raw().data(), thoughts.raw().data());
+            (format!("{short}, {other}"), Document::new(&Untrusted::new(all)))
+        }
+        None => (short, calls),
+    })
+}
+
 /// A conversation as it is painted.
 pub(super) struct Transcript<'a> {
     pub(super) said: &'a [Said],
@@ -56,6 +75,8 @@ pub(super) struct Transcript<'a> {
     pub(super) live: Option<&'a Document>,
     /// What is shown while it has no words yet.
     pub(super) silence: Option<&'a Document>,
+    /// The tools that were called for it so far.
+    pub(super) calls: Option<&'a Document>,
     pub(super) notice: Option<&'a Notice>,
     /// The model that is asked now, or was asked last.
     pub(super) model: String,
@@ -114,8 +135,10 @@ impl Transcript<'_> {
             blocks.push(Block { who: Line::from(spans), texts });
         }
         let silence = self.silence.map(|silence| (silence, muted));
-        if let Some(text) = self.live.map(|live| (live, *theme)).or(silence) {
-            blocks.push(Block { who: Line::styled(self.model.clone(), theme.muted), texts: vec![text] });
+        let live = self.live.map(|live| (live, *theme)).or(silence);
+        let texts: Vec<Shown<'_>> = self.calls.map(|calls| (calls, muted)).into_iter().chain(live).collect();
+        if !texts.is_empty() {
+            blocks.push(Block { who: Line::styled(self.model.clone(), theme.muted), texts });
         }
         if let Some(notice) = self.notice {
             if !notice.arrived.is_empty() {
@@ -126,7 +149,7 @@ impl Transcript<'_> {
                 About::Failed => ("✗ failed", theme.failed),
                 About::Retrying => ("↻ failed, trying again", theme.unsettled),
                 About::Unfinished => ("⊘ unfinished", theme.unsettled),
-                About::Waits => ("● waiting", theme.waiting),
+                About::Waits | About::Asks(_) => ("● waiting", theme.waiting),
             };
             blocks.push(Block { who: Line::styled(who, style), texts: vec![(&notice.text, *theme)] });
         }

@@ -112,7 +112,8 @@ impl ChatScreen {
         let transcript = Transcript {
             said: &self.said,
             live: self.live.as_ref().map(|(.., text)| text).filter(|text| !text.is_empty()),
-            silence: self.is_silent().then_some(&self.silence),
+            silence: (self.is_silent() && self.calls.is_empty()).then_some(&self.silence),
+            calls: Some(&self.calls).filter(|calls| !calls.is_empty()),
             notice: self.notice.as_ref(),
             model: speaker(newest.or_else(|| self.asked_model())),
             unfolded: self.unfolded,
@@ -125,6 +126,7 @@ impl ChatScreen {
     fn turn(&self) -> String {
         let about = self.notice.as_ref().map(|notice| notice.about);
         match about {
+            Some(About::Asks(_)) => "waiting for you".to_owned(),
             _ if self.run.under_way() > 0 => self.says_answering(),
             Some(About::Retrying) => "waiting to try again…".to_owned(),
             _ => "You".to_owned(),

@@ -6,10 +6,11 @@ use crate::core::decide::{DecisionKind, newest_decision};
 use crate::core::gate::{Answer, Gate, GateKind};
 use crate::core::given::takes;
 use crate::core::run::Run;
+use crate::core::task::Kind as TaskKind;
 use crate::tui::commands::Id;
 use crate::tui::documents;
 use crate::tui::effect::{Change, Effect, Go};
-use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHY_NOT, decision};
+use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHAT_RETURN, WHICH_ARGUMENTS, WHY_NOT, decision};
 use crate::tui::layers::{Above, Ask, Confirm, Kind, Then};
 use crate::tui::quote::Quote;
 use crate::tui::screens::run::content::Body;
@@ -82,12 +83,15 @@ impl InboxScreen {
     pub(super) fn ask_for(&mut self, id: Id) -> Vec<Effect> {
         let before = self.run().and_then(|run| run.budget).unwrap_or_default();
         let (kind, question) = match id {
+            Id::Deny if self.gate().is_some_and(|gate| gate.kind == GateKind::Tools) => (GateKind::Tools, WHY_NOT),
             Id::Deny => (GateKind::Approval, WHY_NOT),
+            Id::AnswerForTool => (GateKind::Approval, WHAT_RETURN),
             Id::Worked => (GateKind::InDoubt, WHAT_RESULT),
             _ => (GateKind::Budget, WHAT_BUDGET),
         };
         let then = |gate| match kind {
-            GateKind::Approval => Then::Deny(gate),
+            GateKind::Approval if id == Id::AnswerForTool => Then::Worked(gate),
+            GateKind::Approval | GateKind::Tools => Then::Deny(gate),
             GateKind::InDoubt => Then::Worked(gate),
             _ => Then::Budget(gate, before),
         };
@@ -162,9 +166,18 @@ impl InboxScreen {
 
     /// What takes more space than there is here is edited on the run's own screen.
     pub(super) fn edit(&mut self) -> Vec<Effect> {
-        let Some(gate) = self.seen().filter(|gate| gate.kind == GateKind::Review) else {
+        let takes =
+            |gate: &ShownGate| gate.kind == GateKind::Review || gate.kind == GateKind::Approval && gate.call.is_some();
+        let Some(gate) = self.seen().filter(takes) else {
             return self.changed_meanwhile();
         };
+        // A conversation has no place for the fields of arguments.
+        let of_chat = gate.call.is_some() && self.run().is_some_and(|run| run.kind == TaskKind::Instruct);
+        let arguments = self.open_gate().and_then(Gate::arguments).filter(|_| of_chat);
+        if let Some(arguments) = arguments.map(|arguments| format!("{arguments:#}")) {
+            let asks = |gate| Kind::Ask(Ask::new(WHICH_ARGUMENTS, &arguments, Then::Arguments(gate)));
+            return self.ask(Some(gate), asks);
+        }
         vec![Effect::Go(Go::Edit(gate, self.content.earlier.map(|earlier| earlier.page)))]
     }
 

@@ -185,6 +185,8 @@ impl InboxScreen {
                 Some(document) => document.count() > 1,
                 None => call.is_some_and(|call| pages::pages(call, self.open_gate()).len() > 1),
             },
+            tool: self.open_gate().is_some_and(|gate| gate.tool().is_some()),
+            by_model: self.open_gate().is_some_and(|gate| gate.tool().is_some() && gate.call.is_some()),
             marked: !self.marked.is_empty(),
             prompt: call.is_some_and(|call| call.attempts.iter().any(|attempt| attempt.work.is_some())),
             others: self.count() > usize::from(gate.is_some() || self.failed().is_some()),
@@ -252,14 +254,20 @@ impl InboxScreen {
         }
         match id {
             Id::Accept => return self.accept(),
-            Id::Approve => return self.decide(GateKind::Approval, DecisionKind::APPROVE),
+            Id::Approve => {
+                let tools = self.gate().is_some_and(|gate| gate.kind == GateKind::Tools);
+                return self.decide(if tools { GateKind::Tools } else { GateKind::Approval }, DecisionKind::APPROVE);
+            }
+            Id::ApproveForRun => {
+                return self.decide(GateKind::Approval, DecisionKind::Approve { for_run: true, arguments: None });
+            }
             Id::Keep => return self.decide(GateKind::Stale, DecisionKind::Keep),
             Id::Again if self.failed().is_some() => return self.take_up(),
             Id::Again => {
                 let kind = self.gate().map_or(GateKind::Stale, |gate| gate.kind);
                 return self.decide(kind, DecisionKind::Again { model: None });
             }
-            Id::Deny | Id::Worked | Id::RaiseBudget => return self.ask_for(id),
+            Id::Deny | Id::Worked | Id::AnswerForTool | Id::RaiseBudget => return self.ask_for(id),
             Id::Retry => return self.retry(),
             Id::Skip => return self.skip(),
             Id::AcceptMarked => return self.accept_marked(),

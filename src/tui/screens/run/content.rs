@@ -10,11 +10,12 @@ use super::rows::{OutlineRow, RowId};
 use crate::core::call::{Attempt, Call, CallStatus, Ending};
 use crate::core::description::Description;
 use crate::core::document::Document as Written;
-use crate::core::gate::{Gate, GateBody, GateKind};
+use crate::core::gate::{Gate, GateBody, GateKind, ToolsBody};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
 use crate::core::title::item_title;
+use crate::core::tool::ToolSpec;
 use crate::tui::canvas::Canvas;
 use crate::tui::markdown::Document;
 use crate::tui::shown::{ContentId, Page, ShownGate, Subject};
@@ -344,9 +345,12 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
         GateBody::Review(_) => None,
         GateBody::Approval(approval) => {
             let text = described(&Description::of_approval(approval, run));
-            says(&format!(
-                "This will run, exactly as shown here:\n\n{text}\n\n**Y** allows it, **n** refuses it, **s** skips it."
-            ))
+            let what = if gate.call.is_some() {
+                "The model asks for it, exactly so"
+            } else {
+                "This will run, exactly as shown here"
+            };
+            says(&format!("{what}:\n\n{text}\n\n{}", answers_to(gate)))
         }
         GateBody::Input(input) => {
             let text = if input.text().is_empty() { "This step asks you." } else { input.text() };
@@ -376,16 +380,55 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
             crate::tui::text::thousands(run.usage.tokens()),
             crate::tui::text::dollars(run.usage.usd)
         )),
-        GateBody::Tools(tools) => {
-            let changes: Vec<String> = tools.changes().map(|change| format!("- {change}")).collect();
-            says(&format!(
-                "The tools that it may call are not what they were when this run first listed them.\n\n{}\n\n\
-                 **Y** lets it use them as they are now, **n** refuses, **s** skips it.",
-                changes.join("\n")
-            ))
-        }
+        GateBody::Tools(tools) => says(&format!(
+            "The tools that it may call are not what they were when this run first listed them.\n\n\
+                 **Y** lets it use them as they are now, **n** refuses, **s** skips it.\n\n{}",
+            changed_tools(tools)
+        )),
         GateBody::Secret(_) => says("It needs a secret that is not known in this session.\n\n**Enter** asks for it."),
     }
+}
+
+/// What can be done about an effect that waits to be allowed.
+fn answers_to(gate: &Gate) -> String {
+    let Some(tool) = gate.tool() else { return "**Y** allows it, **n** refuses it, **s** skips it.".to_owned() };
+    let tool = Untrusted::from(tool).line().replace('`', "'");
+    let for_run = format!("- **Y** allows it once, **T** allows `{tool}` for the rest of the run");
+    if gate.call.is_none() {
+        return format!("{for_run}\n- **n** refuses it, **s** skips it");
+    }
+    format!(
+        "{for_run}\n- **e** edits the arguments, and then allows it\n- **i** answers instead of it: it is not called\n\
+         - **n** refuses it, with a reason that the model reads; **s** skips it"
+    )
+}
+
+/// What has become of each tool: of one that changed, the lines that did.
+fn changed_tools(tools: &ToolsBody) -> String {
+    let lines = |specs: &[ToolSpec], name: &str| {
+        let spec = specs.iter().find(|spec| spec.tool == name);
+        let text = spec.map(|spec| format!("{}\n{:#}", spec.description.data(), spec.input)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect::<Vec<String>>()
+    };
+    let changes = tools.changes().map(|change| {
+        let name = change.split(' ').next().unwrap_or_default();
+        let (before, after) = (lines(&tools.before, name), lines(&tools.after, name));
+        let title = Untrusted::from(change.as_str()).line().replace('*', "\\*");
+        format!("**{title}**\n\n{}\n", changed_lines(&before, &after))
+    });
+    changes.collect()
+}
+
+/// The lines between the first and the last that differ, in a block that nothing in them can leave.
+fn changed_lines(before: &[String], after: &[String]) -> String {
+    let same = before.iter().zip(after).take_while(|(before, after)| before == after).count();
+    let (before, after) = (&before[same..], &after[same..]);
+    let end = before.iter().rev().zip(after.iter().rev()).take_while(|(before, after)| before == after).count();
+    let (gone, new) = (&before[..before.len() - end], &after[..after.len() - end]);
+    let marked =
+        |mark: char, lines: &[String]| lines.iter().map(|line| format!("    {mark} {line}\n")).collect::<String>();
+    let elided = |count: usize| if count > 0 { "      …\n" } else { "" };
+    format!("{}{}{}{}", elided(same), marked('-', gone), marked('+', new), elided(end))
 }
 
 /// What work would do, in a block that nothing in it can leave: indented code has no end that could stand in it.

@@ -30,6 +30,12 @@ impl RunScreen {
         }
     }
 
+    /// What kind of leave is asked for on screen: to act outside, or to use tools that have changed.
+    pub(super) fn asked_leave(&self) -> GateKind {
+        let tools = self.content.gate.as_ref().is_some_and(|gate| gate.kind == GateKind::Tools);
+        if tools { GateKind::Tools } else { GateKind::Approval }
+    }
+
     /// The gate that is on screen, if it is of that kind and waits as it was shown.
     pub(super) fn seen_gate(&self, kind: GateKind) -> Option<ShownGate> {
         self.last_frame.gate.clone().filter(|seen| seen.kind == kind && self.content.gate.as_ref() == Some(seen))

@@ -47,7 +47,12 @@ impl RunScreen {
                 let text = Some(input.value()).filter(|text| !text.is_empty());
                 then.draft().map(|name| of(name, text)).into_iter().collect()
             }
-            Over::None | Over::Filter | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } => Vec::new(),
+            Over::None
+            | Over::Filter
+            | Over::Compare(_)
+            | Over::Prompt { .. }
+            | Over::Calls(_)
+            | Over::Confirm { .. } => Vec::new(),
         }
     }
 
@@ -116,7 +121,16 @@ impl RunScreen {
         }
         let review = Selected::Gate(GateKind::Review);
         let edited = Edited::new(Target::Gate(gate.clone()), None);
-        if gate.kind != GateKind::Review {
+        if gate.kind == GateKind::Approval && (name == edited.draft || name == edited.fields_draft()) {
+            let situation = Situation {
+                screen: Screen::Run,
+                selected: Selected::Gate(gate.kind),
+                by_model: true,
+                ..Situation::default()
+            };
+            let key = key_in(Id::Edit, &situation).unwrap_or_default();
+            Some(format!("your unsaved edit of the arguments is here: {key}"))
+        } else if gate.kind != GateKind::Review {
             None
         } else if name == edited.draft || name == edited.fields_draft() || name == edited.line_draft() {
             Some(kept("edit", Id::Edit, review))

@@ -13,7 +13,7 @@ use super::pages;
 use super::{Note, RunScreen};
 use crate::core::call::{Attempt, Call};
 use crate::core::decide::DecisionKind;
-use crate::core::gate::{Gate, GateKind};
+use crate::core::gate::GateKind;
 use crate::core::run::Run;
 use crate::core::schema;
 use crate::core::work::Work;
@@ -39,7 +39,8 @@ impl Edited {
     /// A draft belongs to the attempt that waits, and to the version that it was made from if that is another.
     pub(super) fn new(target: Target, from: Option<Page>) -> Self {
         let from = from.map(|page| format!(" from {}.{}", page.attempt, page.version)).unwrap_or_default();
-        let draft = format!("edit {} {}{from}", target.key(), target.attempt());
+        let call = target.tool_call().map(|call| format!(" call {call}")).unwrap_or_default();
+        let draft = format!("edit {} {}{call}{from}", target.key(), target.attempt());
         Self { target, draft, before: Arc::default() }
     }
 
@@ -47,7 +48,11 @@ impl Edited {
     pub(super) fn schema<'a>(&self, run: &'a Run) -> Option<&'a Value> {
         let call = run.call(self.target.key())?;
         match &self.target {
-            Target::Gate(gate) => call.gates.of(gate.call).and_then(Gate::schema),
+            Target::Gate(gate) => {
+                let gate = call.gates.of(gate.call)?;
+                let of_tool = || Some(&call.tool_use()?.tool(gate.tool()?)?.input);
+                gate.schema().or_else(of_tool)
+            }
             Target::Call(_) => call.failed_work().flatten().and_then(Work::schema),
         }
     }
@@ -65,7 +70,19 @@ impl Edited {
 
     /// The name under which the line interface keeps the same edit.
     pub(super) fn line_draft(&self) -> String {
-        format!("edit:{}", self.target.key())
+        let call = self.target.tool_call().map(|call| format!(" {call}")).unwrap_or_default();
+        format!("edit:{}{call}", self.target.key())
+    }
+
+    /// Whether what is edited are the arguments of a tool call, which is then allowed with them.
+    pub fn allows(&self) -> bool {
+        matches!(&self.target, Target::Gate(gate) if gate.kind == GateKind::Approval)
+    }
+
+    /// The tool whose arguments are edited.
+    pub(super) fn tool<'a>(&self, run: &'a Run) -> Option<&'a str> {
+        let Target::Gate(gate) = &self.target else { return None };
+        run.call(&gate.key)?.gates.of(Some(gate.call?))?.tool()
     }
 
     /// Whether there is nothing to review: what is saved is accepted.
@@ -77,7 +94,9 @@ impl Edited {
 impl RunScreen {
     pub(super) fn edit(&mut self) -> Vec<Effect> {
         let takes = |target: &Target| match target {
-            Target::Gate(gate) => gate.kind == GateKind::Review,
+            Target::Gate(gate) => {
+                gate.kind == GateKind::Review || gate.kind == GateKind::Approval && gate.call.is_some()
+            }
             Target::Call(_) => true,
         };
         match self.seen_target().filter(takes) {
@@ -111,7 +130,8 @@ impl RunScreen {
         let arrived = attempt.map(|attempt| attempt.partial.data().to_owned()).unwrap_or_default();
         let mut edited = Edited::new(target, from);
         let schema = edited.schema(&self.run).cloned();
-        let output = output.unwrap_or_else(|| Arc::new(begun(&arrived, schema.as_ref())));
+        let arguments = || arguments_of(call, &edited.target);
+        let output = arguments().or(output).unwrap_or_else(|| Arc::new(begun(&arrived, schema.as_ref())));
         edited.before = Arc::clone(&output);
         let draft = self.drafts.get(&edited.draft).or_else(|| self.drafts.get(&edited.line_draft())).cloned();
         let fields = self.drafts.get(&edited.fields_draft());
@@ -123,6 +143,11 @@ impl RunScreen {
             tree
         };
         self.over = match (&*output, draft) {
+            // What is no JSON is written as it is, and has to become an object.
+            (Value::String(_), draft) if edited.allows() => {
+                let text = draft.unwrap_or_else(|| printed(&output).data().to_owned());
+                Over::Edit { edited, editor: Box::new(Editor::new(&text)), json: true, problem: None }
+            }
             (Value::String(_), draft) => {
                 let text = draft.unwrap_or_else(|| printed(&output).data().to_owned());
                 Over::Edit { edited, editor: Box::new(Editor::new(&text)), json: false, problem: None }
@@ -167,7 +192,10 @@ impl RunScreen {
         let accept = accept || edited.fills();
         let run = self.run.id;
         let newest = self.run.call(edited.target.key()).and_then(Call::newest).and_then(Attempt::newest);
-        let mut effects = if accept {
+        let mut effects = if edited.allows() {
+            let approve = DecisionKind::Approve { for_run: false, arguments: Some(output) };
+            self.decide_about(&edited.target, approve)
+        } else if accept {
             self.decide_about(&edited.target, DecisionKind::Edit { output, accept })
         } else if newest.is_some_and(|(_, version)| *version.output == output) {
             self.note = Some(Note::Done("nothing was changed".to_owned()));
@@ -234,6 +262,12 @@ impl RunScreen {
             }
         }
     }
+}
+
+/// The arguments of the tool call that waits to be allowed.
+fn arguments_of(call: &Call, target: &Target) -> Option<Arc<Value>> {
+    let Target::Gate(seen) = target else { return None };
+    call.gates.of(Some(seen.call?))?.arguments().cloned().map(Arc::new)
 }
 
 /// What an output begins with that nobody has produced: what had arrived, or the fields that its schema asks for.

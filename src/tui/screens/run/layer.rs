@@ -1,5 +1,6 @@
 //! What lies over a run and has the keys: an editor, an instruction, a comparison, the exact prompt, a question.
 
+use super::calls::Calls;
 use super::content::described;
 use super::edit::Edited;
 use super::retry::Retry;
@@ -64,6 +65,8 @@ pub enum Over {
         /// Where it is scrolled to.
         scroll: Scroll,
     },
+    /// The tool calls of an attempt.
+    Calls(Box<Calls>),
     /// One line is asked for.
     Ask {
         /// The question.
@@ -119,6 +122,7 @@ impl Over {
             Self::Retry(_) => Layer::Retry,
             Self::Compare(_) => Layer::Compare,
             Self::Prompt { .. } => Layer::Prompt,
+            Self::Calls(_) => Layer::Calls,
             Self::Ask { .. } | Self::Filter => Layer::Ask,
             Self::Confirm { .. } => Layer::Confirm,
         }

@@ -4,6 +4,7 @@
 //! [`RunScreen::view`]. All it knows of the run is the engine's snapshot and the partial text of what is under way.
 
 pub(in crate::tui) mod badges;
+mod calls;
 pub(super) mod content;
 pub(super) mod decide;
 mod documents;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
+use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus, ToolUse};
 use crate::core::document::{RESULT, key_of};
 use crate::core::gate::{Answer, GateBody};
 use crate::core::key::Key;
@@ -66,6 +67,8 @@ struct PartialOutput {
     /// The model that is asked.
     model: Option<String>,
     text: Document,
+    /// How many turns had ended in calls of tools when it began: what is being said is of the next one.
+    turns: usize,
     progress: Untrusted,
     /// Of a structured output: its fields as far as they have come, and of how much text they were made.
     fields: RefCell<Option<(usize, Document)>>,
@@ -75,6 +78,13 @@ struct PartialOutput {
 const LONGEST_AS_FIELDS: usize = 32 * 1024;
 
 impl PartialOutput {
+    /// So many turns have ended: what was said in them is in the transcript.
+    fn follow(&mut self, turns: usize) {
+        if turns > self.turns {
+            (self.turns, self.text, self.progress) = (turns, Document::default(), Untrusted::default());
+        }
+    }
+
     /// The text as it is shown: laid out as it will be once it is whole.
     fn with_shown<T>(&self, structured: bool, show: impl FnOnce(&Document) -> T) -> T {
         let text = self.text.raw().data();
@@ -293,8 +303,17 @@ impl RunScreen {
             going: self.run.status == Status::Running,
             others: self.gates_elsewhere() > 0,
             rests: matches!(self.run.status, Status::Paused | Status::Failed),
+            tool: call.and_then(Call::gate).is_some_and(|gate| gate.tool().is_some()),
+            by_model: call.and_then(Call::gate).is_some_and(|gate| gate.tool().is_some() && gate.call.is_some()),
+            calls: self.shown_tools().is_some(),
             ..Situation::default()
         }
+    }
+
+    /// The call that is shown, and what the attempt that is has done with tools, if it has called any.
+    fn shown_tools(&self) -> Option<(&Call, &ToolUse)> {
+        let (call, attempt) = (self.call()?, self.shown_attempt()?);
+        Some((call, attempt.tool_use.as_deref()?)).filter(|(_, used)| !used.turns.is_empty())
     }
 
     /// How much waits beside what is selected.

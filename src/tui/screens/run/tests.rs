@@ -22,6 +22,7 @@ mod header;
 mod marks;
 mod models;
 mod paging;
+mod tool_calls;
 
 const STANZA: &str = "The lamps lean out across the tide\nand count the boats that come home late;\n\
 the *harbour* keeps its ledger wide\nfor every name, for every weight.";

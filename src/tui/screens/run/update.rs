@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
+use super::calls::Calls;
 use super::content::Body;
 use super::layer::{Over, Then, prompt};
 use super::pages::{self, Paged};
@@ -21,7 +22,7 @@ use crate::tui::canvas::Hit;
 use crate::tui::commands::{Id, command, holds};
 use crate::tui::documents;
 use crate::tui::effect::{Change, Effect, Errand, Go, Opening, Purpose, Terminal};
-use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHY_NOT, raised, worked};
+use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHAT_RETURN, WHY_NOT, raised, worked};
 use crate::tui::layers::picks;
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
@@ -77,6 +78,9 @@ impl RunScreen {
     fn snapshot(&mut self, run: Arc<Run>) -> Vec<Effect> {
         let before = newest_decision(&self.run).map(|newest| newest.seq);
         self.run = run;
+        for (key, live) in &mut self.live {
+            live.follow(turns_of(&self.run, key, live.attempt));
+        }
         self.refresh();
         let runs = |key: &Key| self.run.call(key).is_some_and(|call| call.status == CallStatus::Running);
         self.note.take_if(|note| matches!(note, Note::Stopping(key) if !runs(key)));
@@ -86,9 +90,10 @@ impl RunScreen {
 
     fn delta(&mut self, key: Key, attempt: u32, delta: Delta) -> bool {
         let shown = self.call().is_some_and(|call| call.key == key);
+        let turns = turns_of(&self.run, &key, attempt);
         let live = self.live.entry(key).or_default();
         if live.attempt != attempt {
-            *live = PartialOutput { attempt, ..PartialOutput::default() };
+            *live = PartialOutput { attempt, turns, ..PartialOutput::default() };
         }
         match delta {
             Delta::Asks(model) => live.model = Some(model),
@@ -142,7 +147,7 @@ impl RunScreen {
                 self.filter.get_or_insert_default().key(key);
                 self.refresh();
             }
-            Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } => {}
+            Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Calls(_) | Over::Confirm { .. } => {}
         }
     }
 
@@ -159,7 +164,7 @@ impl RunScreen {
                 self.filter.get_or_insert_default().paste(text);
                 self.refresh();
             }
-            Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Confirm { .. } => {}
+            Over::None | Over::Compare(_) | Over::Prompt { .. } | Over::Calls(_) | Over::Confirm { .. } => {}
         }
     }
 
@@ -174,13 +179,17 @@ impl RunScreen {
         }
         match id {
             Id::Accept => self.accept(),
-            Id::Approve => self.decide(GateKind::Approval, DecisionKind::APPROVE),
+            Id::Approve => self.decide(self.asked_leave(), DecisionKind::APPROVE),
+            Id::ApproveForRun => {
+                self.decide(GateKind::Approval, DecisionKind::Approve { for_run: true, arguments: None })
+            }
             Id::Keep => self.decide(GateKind::Stale, DecisionKind::Keep),
             Id::Again => self.again(),
             Id::Skip => self.skip(),
             Id::Reopen => self.reopen(),
             Id::Fork => self.fork(),
-            Id::Deny => self.ask(WHY_NOT, Then::Deny, GateKind::Approval),
+            Id::Deny => self.ask(WHY_NOT, Then::Deny, self.asked_leave()),
+            Id::AnswerForTool => self.ask(WHAT_RETURN, Then::Worked, GateKind::Approval),
             Id::Worked => self.ask(WHAT_RESULT, Then::Worked, GateKind::InDoubt),
             Id::RaiseBudget => self.ask(WHAT_BUDGET, Then::Budget, GateKind::Budget),
             Id::AcceptMarked => self.accept_marked(),
@@ -208,6 +217,19 @@ impl RunScreen {
             },
             Id::Compare => self.compare(),
             Id::Prompt => self.open_prompt(),
+            Id::Calls => {
+                let attempt = self.shown_attempt().map_or(0, |attempt| attempt.number);
+                if let Some(calls) = self.call().and_then(|call| Calls::of(call, attempt)) {
+                    self.over = Over::Calls(Box::new(calls));
+                }
+                Vec::new()
+            }
+            Id::Unfold => {
+                if let Over::Calls(calls) = &mut self.over {
+                    calls.unfold();
+                }
+                Vec::new()
+            }
             Id::Stop => self.stop(),
             Id::Copy => self.copy(),
             Id::WriteFile => {
@@ -328,6 +350,7 @@ impl RunScreen {
         match (&mut self.over, by) {
             (Over::Compare(compare), by) => compare.scroll.by(by, extent),
             (Over::Prompt { scroll, .. }, by) => scroll.by(by, extent),
+            (Over::Calls(calls), by) => calls.by(by, &self.run, extent),
             (Over::Fields { tree, .. }, By::Lines(lines)) => tree.step(lines, self.last_frame.list),
             // The arrows move in the list unless the output has the focus; pages are always the output's.
             (Over::None, By::Lines(lines)) if self.pane == Pane::List => self.select(lines),
@@ -539,4 +562,10 @@ impl RunScreen {
         }
         (Vec::new(), true)
     }
+}
+
+/// How many turns of an attempt have ended in calls of tools.
+fn turns_of(run: &Run, key: &Key, attempt: u32) -> usize {
+    let used = run.call(key).and_then(|call| call.attempt(attempt)?.tool_use.as_deref());
+    used.map_or(0, |used| used.turns.len())
 }

@@ -24,6 +24,7 @@ use crate::tui::situation::Situation;
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{clock, dollars, fit, thousands, width};
 use crate::tui::theme::Theme;
+use crate::tui::tool_calls;
 use crate::tui::widgets::find::Find;
 use crate::tui::widgets::header::Fact;
 use crate::tui::widgets::{footer, header, stacked, strip};
@@ -167,11 +168,12 @@ impl RunScreen {
     /// The right side: the output with its attempts, or the layer in its place.
     fn right(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let (title, strip) = match &self.over {
-            Over::Edit { edited, json, .. } => (editing(edited, *json), false),
+            Over::Edit { edited, json, .. } => (self.editing(edited, *json), false),
             Over::Document { edited, .. } => (edited.title(), false),
-            Over::Fields { edited, .. } => (editing(edited, false), false),
+            Over::Fields { edited, .. } => (self.editing(edited, false), false),
             Over::Compare(compare) => (compare.title(), false),
             Over::Prompt { .. } => ("The exact prompt".to_owned(), false),
+            Over::Calls(calls) => (calls.title(), false),
             _ => (self.title(area.width, canvas.as_written), true),
         };
         let focused = self.pane == Pane::Output || !strip;
@@ -226,10 +228,20 @@ impl RunScreen {
         if width(&long) <= cells { long } else { self.content.heading(&with(Some("demo")), cells) }
     }
 
+    fn editing(&self, edited: &Edited, json: bool) -> String {
+        let tool = edited.tool(&self.run).map(|tool| Untrusted::from(tool).line().into_owned());
+        let what = match tool {
+            Some(tool) => format!("arguments of {tool}"),
+            None if edited.fills() => "its output by hand".to_owned(),
+            None => "editing".to_owned(),
+        };
+        format!("{} · {what}{}", edited.target.key(), if json { " JSON" } else { "" })
+    }
+
     /// The marker of a text of which not all is on screen.
     fn more(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let scroll = match &self.over {
-            Over::Edit { .. } | Over::Document { .. } | Over::Fields { .. } => return,
+            Over::Edit { .. } | Over::Document { .. } | Over::Fields { .. } | Over::Calls(_) => return,
             Over::Compare(compare) => compare.scroll,
             Over::Prompt { scroll, .. } => *scroll,
             Over::None | Over::Filter | Over::Retry(_) | Over::Ask { .. } | Over::Confirm { .. } => self.scroll,
@@ -263,16 +275,20 @@ impl RunScreen {
                 text.paint(area, canvas.buf, scroll.top(canvas.frame.output), look);
                 self.mark_matches(canvas, area, text, scroll.top(canvas.frame.output));
             }
+            Over::Calls(calls) => calls.paint(canvas, area, &self.run, self.now),
             _ => match &self.content.body {
                 Body::Empty => {}
                 Body::Says(text) => canvas.lines(area, &wrap_text(text, theme.muted, area.width.min(80).into())),
                 Body::Live => self.streaming(canvas, area),
                 Body::Text(document) => {
                     let texts = self.content.texts(self.unfolded, &theme);
-                    let lines = stacked::height(&texts, area.width, canvas.as_written);
-                    canvas.frame.output = Extent { lines, height };
+                    let text = stacked::height(&texts, area.width, canvas.as_written);
+                    let calls = self.tool_lines(&theme, area.width);
+                    let parted = usize::from(!calls.is_empty());
+                    canvas.frame.output = Extent { lines: text + parted + calls.len(), height };
                     let top = self.scroll.top(canvas.frame.output);
                     stacked::paint(canvas, area, &texts, 0, top);
+                    below(canvas, area, &calls, text + parted, top);
                     self.mark_matches(canvas, area, document, top);
                 }
             },
@@ -285,20 +301,42 @@ impl RunScreen {
         }
     }
 
+    /// The tool calls of the attempt that is shown, a line each.
+    fn tool_lines(&self, theme: &Theme, cells: u16) -> Vec<Line<'static>> {
+        let tools = self.shown_tools();
+        tools.map(|(call, used)| tool_calls::lines(call, used, self.now, cells, theme)).unwrap_or_default()
+    }
+
+    /// What is under way: the tools that were called so far, then what the model is saying.
     fn streaming(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let (theme, look) = (*canvas.theme, canvas.look());
-        match self.live() {
-            Some(live) if !live.text.is_empty() => {
-                let work = self.call().and_then(|call| call.newest()?.work.as_deref());
-                let structured = !look.as_written && work.is_some_and(|work| work.schema().is_some());
-                live.with_shown(structured, |text| {
-                    canvas.frame.output = Extent { lines: text.height(area.width, look), height: area.height.into() };
-                    text.paint(area, canvas.buf, self.scroll.top(canvas.frame.output), look);
-                });
-            }
-            Some(live) if !live.progress.is_empty() => canvas.text(area, &live.progress.line(), theme.muted),
-            _ => canvas.text(area, "waiting for the first words…", theme.muted),
+        let height = usize::from(area.height);
+        let mut calls = self.tool_lines(&theme, area.width);
+        let live = self.live();
+        let Some(live) = live.filter(|live| !live.text.is_empty()) else {
+            let progress = live.map(|live| live.progress.line()).filter(|line| !line.is_empty());
+            // While tools are at work no model is waited for.
+            let at_work = self.shown_tools().is_some_and(|(_, used)| used.open().next().is_some());
+            let says = progress.or_else(|| (!at_work).then(|| "waiting for the first words…".into()));
+            calls.extend(says.map(|says| Line::styled(says.into_owned(), theme.muted)));
+            canvas.frame.output = Extent { lines: calls.len(), height };
+            let top = self.scroll.top(canvas.frame.output);
+            canvas.lines(area, &calls[top..]);
+            return;
+        };
+        if !calls.is_empty() {
+            calls.push(Line::default());
         }
+        let work = self.call().and_then(|call| call.newest()?.work.as_deref());
+        let structured = !look.as_written && work.is_some_and(|work| work.schema().is_some());
+        live.with_shown(structured, |text| {
+            canvas.frame.output = Extent { lines: calls.len() + text.height(area.width, look), height };
+            let top = self.scroll.top(canvas.frame.output);
+            let before = u16::try_from(calls.len().saturating_sub(top)).unwrap_or(u16::MAX).min(area.height);
+            canvas.lines(Rect { height: before, ..area }, &calls[top.min(calls.len())..]);
+            let rest = Rect { y: area.y + before, height: area.height - before, ..area };
+            text.paint(rest, canvas.buf, top.saturating_sub(calls.len()), look);
+        });
     }
 
     fn below_title(&self) -> &'static str {
@@ -333,7 +371,7 @@ impl RunScreen {
                 let (added, removed) = compare.comparison.counts();
                 vec![Line::styled(format!(" words: {added} added, {removed} removed"), theme.muted)]
             }
-            Over::Prompt { .. } | Over::Document { .. } => Vec::new(),
+            Over::Prompt { .. } | Over::Calls(_) | Over::Document { .. } => Vec::new(),
             Over::None | Over::Filter | Over::Confirm { .. } => {
                 if let Some(document) = self.document() {
                     return self.versions(document, theme, cells);
@@ -418,9 +456,11 @@ fn middle(area: Rect, cells: usize, lines: usize) -> Rect {
     Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
 }
 
-fn editing(edited: &Edited, json: bool) -> String {
-    let what = if edited.fills() { "its output by hand" } else { "editing" };
-    format!("{} · {what}{}", edited.target.key(), if json { " JSON" } else { "" })
+/// Paints lines that begin `at` lines below the beginning of a text, of which the pane shows those from `top` on.
+fn below(canvas: &mut Canvas<'_>, area: Rect, lines: &[Line<'static>], at: usize, top: usize) {
+    let down = u16::try_from(at.saturating_sub(top)).unwrap_or(u16::MAX).min(area.height);
+    let rest = Rect { y: area.y + down, height: area.height - down, ..area };
+    canvas.lines(rest, &lines[top.saturating_sub(at).min(lines.len())..]);
 }
 
 fn said(problem: Option<&str>, theme: &Theme) -> Vec<Line<'static>> {

@@ -1,0 +1,58 @@
+//! A tool call on one line: what is asked for, and what came of it.
+
+use serde_json::Value;
+
+use crate::core::call::{ToolCall, ToolCallEnd, ToolCallState};
+use crate::core::text::{Untrusted, output_text};
+use crate::core::tool::CallReturn;
+
+/// So many characters of arguments and of what a call returned.
+const LONGEST: usize = 160;
+
+fn in_short(text: &Untrusted) -> String {
+    let line = text.line();
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.into_owned(),
+    }
+}
+
+/// `files/read {"path":"a"}`
+#[must_use]
+pub fn asked(tool: &str, arguments: &Value) -> String {
+    in_short(&Untrusted::from(format!("{tool} {arguments}")))
+}
+
+/// What a tool returned.
+#[must_use]
+pub fn returned(outcome: &CallReturn) -> String {
+    match outcome {
+        CallReturn::Returned { output, is_error, images, .. } => {
+            let failed = if *is_error { "failed: " } else { "" };
+            let pictures = if images.is_empty() { String::new() } else { format!(" ({} pictures)", images.len()) };
+            format!("{failed}{}{pictures}", in_short(&output_text(output)))
+        }
+        CallReturn::Failed { error } => format!("failed: {}", in_short(&Untrusted::from(error.message.as_str()))),
+    }
+}
+
+/// What has become of a call.
+#[must_use]
+pub fn state(call: &ToolCall) -> String {
+    match &call.state {
+        ToolCallState::Asked => "has not begun".to_owned(),
+        ToolCallState::Allowed => "allowed, has not begun".to_owned(),
+        ToolCallState::Called => "running".to_owned(),
+        ToolCallState::InDoubt => "outcome unknown".to_owned(),
+        ToolCallState::Ended(ToolCallEnd::Returned(outcome)) => returned(outcome),
+        ToolCallState::Ended(ToolCallEnd::Denied { error, by }) => {
+            format!("denied by {by}: {}", in_short(&Untrusted::from(error.message.as_str())))
+        }
+        ToolCallState::Ended(ToolCallEnd::Answered { value, by }) => {
+            format!("answered by {by}: {}", in_short(&output_text(value)))
+        }
+        ToolCallState::Ended(ToolCallEnd::Skipped { because }) => {
+            format!("skipped: {}", in_short(&Untrusted::from(because.as_str())))
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Stopped in the middle: by a person, by a pause, by the end of the process, by what changed meanwhile.
+
+use super::*;
+
+/// Waits until a tool is at work.
+async fn at_work(harness: &Harness, run: RunId) -> crate::harness::Updates {
+    let (_, mut updates) = harness.subscribe(run);
+    harness.engine.drive(run).unwrap();
+    let called = |update: &Update| matches!(update, Update::Event(e) if matches!(e.event, Event::ToolCalled { .. }));
+    until(&mut updates, |update| called(update).then_some(())).await;
+    updates
+}
+
+fn state(run: &Run, call: ToolCallId) -> ToolCallState {
+    run.call(&Key::plain("a")).unwrap().tool_use().unwrap().call(call).unwrap().state.clone()
+}
+
+/// A run whose process dies once a tool has said that it is at work: nothing more of it happens, and nobody holds the run
+/// any more.
+fn killed(on: &Harness, steps: &Value, at_work: &tokio::sync::Notify) -> RunId {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let run = runtime.block_on(async {
+        let run = on.start(steps, json!({}));
+        on.engine.drive(run).unwrap();
+        tokio::time::timeout(crate::harness::PATIENCE, at_work.notified()).await.expect("it comes in time");
+        run
+    });
+    runtime.shutdown_timeout(Duration::from_secs(20));
+    run
+}
+
+#[test]
+fn after_a_crash_what_returned_is_not_called_again_and_what_may_have_happened_is_asked_about() {
+    for (answer, reads, wrote) in [
+        (DecisionKind::Again { model: None }, r#"{"n":2}"#, 2),
+        (DecisionKind::Answer { value: json!("it is there") }, "it is there", 1),
+        (DecisionKind::Skip, "left out", 1),
+    ] {
+        let on = harness(vec![
+            vec![("t/read", json!({ "n": 1 }))],
+            vec![("t/read", json!({ "n": 1 })), ("t/write", json!({ "n": 2 }))],
+        ]);
+        on.executor.tools.offer("t/write", "writes", ToolApproval::Never, false);
+        let at_work = Arc::new(tokio::sync::Notify::new());
+        let says = Arc::clone(&at_work);
+        on.executor.tools.act(move |call| {
+            if call.tool != "t/write" {
+                return ToolAct::Return((*call.arguments).clone());
+            }
+            says.notify_one();
+            ToolAct::Hang(true)
+        });
+        // The read of turn one, and in turn two the write that hangs, with a read that is called and may have returned.
+        let run = killed(&on, &json!([agent("a", "look", never())]), &at_work);
+        let before = on.executor.tools.called().len();
+        on.executor.tools.act(|call| ToolAct::Return((*call.arguments).clone()));
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let next = on.neighbour();
+            let waits = next.drive(run).await;
+            assert_eq!(waits.call(&Key::plain("a")).unwrap().attempts.len(), 1);
+            assert!(names(&next, run).contains(&"attempt_resumed".to_owned()));
+            assert_eq!(waiting(&waits, GateKind::InDoubt), ["a"]);
+            assert_eq!((gate(&waits).call, writes(&next)), (Some(id(2, 1)), 1));
+            assert!(on.executor.tools.called().len() <= before + 1, "at most the read that may be made twice");
+            // Nothing but a person answers it.
+            let done = decide(&next, run, about(2, 1, answer)).await;
+            assert!(body(&done).contains(reads), "{}", body(&done));
+            assert_eq!(writes(&next), wrote);
+            assert_eq!(done.call(&Key::plain("a")).unwrap().attempts.len(), 1);
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_person_who_stops_it_is_asked_about_each_call_that_ran_and_nothing_that_was_paid_is_lost() {
+    for (begun, why) in [(true, "may have had its effect"), (false, "before it had begun")] {
+        let harness = harness(vec![vec![("t/read", json!({ "n": 1 }))]]);
+        harness.executor.tools.act(move |_| ToolAct::Hang(begun));
+        let run = harness.start(&json!([agent("a", "look", never())]), json!({}));
+        let mut updates = at_work(&harness, run).await;
+        assert!(harness.engine.stop(run, &Key::plain("a")));
+        until_stopped(&mut updates).await;
+        let waits = harness.engine.load(run).unwrap();
+        let GateBody::InDoubt(doubt) = &gate(&waits).body else { panic!("{:?}", gate(&waits)) };
+        assert!(doubt.why.contains(why), "{}", doubt.why);
+        harness.executor.tools.act(|_| ToolAct::Return(json!("there")));
+        let done = decide(&harness, run, about(1, 0, DecisionKind::Again { model: None })).await;
+        assert_eq!((body(&done), harness.attempts().len()), (r#""there""#, 2));
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_request_is_as_any_other_attempt_that_was_stopped() {
+    let harness = with_tools(Harness::new(|request| match turns(request) {
+        0 => Act::Calls(vec![("t/read", json!({}))]),
+        _ => Act::Hang("so far"),
+    }));
+    let run = harness.start(&json!([agent("a", "look", json!({}))]), json!({}));
+    let (_, mut updates) = harness.subscribe(run);
+    harness.engine.drive(run).unwrap();
+    until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
+    harness.engine.stop(run, &Key::plain("a"));
+    until_stopped(&mut updates).await;
+    let waits = harness.engine.load(run).unwrap();
+    assert_eq!(waiting(&waits, GateKind::Review), ["a"]);
+    let retry = DecisionKind::Retry { instruction: "shorter".to_owned(), scope: InstructionScope::This, model: None };
+    harness.engine.decide(run, crate::harness::decision("a", retry)).await.unwrap();
+    until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
+    let state = harness.engine.load(run).unwrap();
+    assert_eq!(state.call(&Key::plain("a")).unwrap().attempts.len(), 2, "only a person begins a new transcript");
+}
+
+#[tokio::test]
+async fn a_pause_lets_go_of_what_runs_and_the_same_attempt_goes_on_later() {
+    // A request; a call that had not begun; one that may be made twice; one that may not.
+    for (tool, begun, asked) in [
+        (None, false, false),
+        (Some("t/write"), false, false),
+        (Some("t/read"), true, false),
+        (Some("t/write"), true, true),
+    ] {
+        let harness = with_tools(Harness::new(move |request| match (turns(request), tool) {
+            (0, _) => Act::Calls(vec![(tool.unwrap_or("t/read"), json!({ "n": 1 }))]),
+            (_, None) => Act::Hang("half"),
+            _ => Act::Say(json!("done")),
+        }));
+        harness.executor.tools.offer("t/write", "writes", ToolApproval::Never, false);
+        if tool.is_some() {
+            harness.executor.tools.act(move |_| ToolAct::Hang(begun));
+        }
+        let run = harness.start(&json!([agent("a", "look", never())]), json!({}));
+        let mut updates = at_work(&harness, run).await;
+        if tool.is_none() {
+            until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
+        }
+        harness.engine.pause(run, PauseReason::ByYou);
+        while until_stopped(&mut updates).await != StopReason::Paused {}
+        let paused = harness.engine.load(run).unwrap();
+        assert_eq!(
+            (paused.status, paused.under_way(), paused.gates()),
+            (Status::Paused, 0, usize::from(asked)),
+            "{tool:?}"
+        );
+        harness.executor.tools.act(|_| ToolAct::Return(json!("there")));
+        let next = with_tools(harness.neighbour());
+        let (_, mut updates) = next.subscribe(run);
+        next.engine.drive(run).unwrap();
+        if tool.is_none() {
+            until(&mut updates, |update| matches!(update, Update::Delta { .. }).then_some(())).await;
+            let state = next.engine.load(run).unwrap();
+            assert_eq!(
+                (state.call(&Key::plain("a")).unwrap().attempts.len(), next.executor.tools.called().len()),
+                (1, 1)
+            );
+            continue;
+        }
+        until_stopped(&mut updates).await;
+        let mut state = next.engine.load(run).unwrap();
+        if asked {
+            assert_eq!(waiting(&state, GateKind::InDoubt), ["a"]);
+            state = decide(&next, run, about(1, 0, DecisionKind::Again { model: None })).await;
+        }
+        assert_eq!((body(&state), next.executor.tools.called().len()), ("done", 2), "{tool:?} {begun}");
+        assert_eq!(state.call(&Key::plain("a")).unwrap().attempts.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_run_keeps_what_its_calls_came_to() {
+    let harness = harness(vec![vec![("t/read", json!({ "n": 1 })), ("t/read", json!({ "n": 2 }))]]);
+    let let_go = Arc::new(tokio::sync::Notify::new());
+    let held = Arc::clone(&let_go);
+    harness.executor.tools.act(move |call| match call.call.index {
+        0 => ToolAct::Finish(Arc::clone(&held), json!("written all the same")),
+        _ => ToolAct::Hang(true),
+    });
+    let run = harness.start(&json!([agent("a", "look", never())]), json!({}));
+    let mut updates = at_work(&harness, run).await;
+    harness.engine.cancel(run).await.unwrap();
+    let_go.notify_one();
+    while until_stopped(&mut updates).await != StopReason::Over {}
+    let over = harness.engine.load(run).unwrap();
+    assert_eq!((over.status, over.under_way(), over.gates()), (Status::Cancelled, 0, 0));
+    let ended = [0, 1].map(|index| match state(&over, id(1, index)) {
+        ToolCallState::Ended(end) => serde_json::to_string(&*end.returned()).unwrap(),
+        other => panic!("{other:?}"),
+    });
+    assert!(ended[0].contains("written all the same") && ended[1].contains("may have had its effect"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn what_changed_upstream_holds_up_the_next_call_and_a_person_says_whether_the_transcript_goes_on() {
+    for keep in [false, true] {
+        let harness = harness(vec![vec![("t/read", json!({ "n": 1 }))], vec![("t/write", json!({ "n": 2 }))]]);
+        let steps = json!([prompt("plan", "plan", json!({})), agent("a", "{{ steps.plan.output }}", never())]);
+        let run = harness.start(&steps, json!({}));
+        harness.drive(run).await;
+        let waits = harness.decide(run, "plan", DecisionKind::Accept).await;
+        assert_eq!(waiting(&waits, GateKind::Approval), ["a"]);
+        let (_, mut updates) = harness.subscribe(run);
+        harness.engine.decide(run, crate::harness::decision("plan", DecisionKind::Reopen)).await.unwrap();
+        let edit = DecisionKind::Edit { output: json!("another plan"), accept: true };
+        harness.engine.decide(run, crate::harness::decision("plan", edit)).await.unwrap();
+        let stale = |update: &Update| matches!(update, Update::Event(e) if matches!(&e.event, Event::GateOpened(gate) if gate.kind() == GateKind::Stale));
+        until(&mut updates, |update| stale(update).then_some(())).await;
+        until_stopped(&mut updates).await;
+        let waits = harness.engine.load(run).unwrap();
+        let GateBody::Stale(asked) = &gate(&waits).body else { panic!("{:?}", gate(&waits)) };
+        assert!(asked.had_effect, "it has called a tool");
+        let answer = if keep { DecisionKind::Keep } else { DecisionKind::Again { model: None } };
+        let waits = harness.decide(run, "a", answer).await;
+        assert_eq!(waiting(&waits, GateKind::Approval), ["a"]);
+        let call = waits.call(&Key::plain("a")).unwrap();
+        assert_eq!(call.attempts.len(), if keep { 1 } else { 2 });
+        assert_eq!(harness.executor.tools.called().len(), if keep { 1 } else { 2 });
+        let done = decide(&harness, run, about(2, 0, DecisionKind::APPROVE)).await;
+        assert_eq!((body(&done), writes(&harness)), (r#"{"n":2}"#, 1));
+    }
+}
+
+/// The gates of a tool call, in every container that a step may be in.
+#[tokio::test]
+async fn a_call_waits_and_is_answered_in_every_container() {
+    let group = |rules: Value| json!([{ "id": "g", "does": { "kind": "group", "steps": [agent("a", "look", never())] }, "rules": rules }]);
+    let many = json!({ "review": "never", "for_each": { "list": "[1, 2]" } });
+    let again = json!({ "review": "never", "repeat": { "until": "iteration == 1", "max": 3, "on_max": "fail" } });
+    let containers = BTreeMap::from([
+        ("plain", (json!([agent("a", "look", never())]), vec!["a"])),
+        ("list", (json!([agent("a", "look {{ item }}", many)]), vec!["a[0]", "a[1]"])),
+        ("repeat", (json!([agent("a", "look", again)]), vec!["a#0", "a#1"])),
+        ("group", (group(json!({})), vec!["g.a"])),
+        ("group of a list", (group(json!({ "for_each": { "list": "[1, 2]" } })), vec!["g[0].a", "g[1].a"])),
+        (
+            "handler",
+            (
+                json!([
+                    expr("x", "1 / 0 / nothing", json!({ "on_failure": { "handler": "a" } })),
+                    agent("a", "look", never())
+                ]),
+                vec!["a"],
+            ),
+        ),
+    ]);
+    for (name, (steps, keys)) in containers {
+        for kind in [
+            DecisionKind::APPROVE,
+            DecisionKind::Deny { reason: String::new() },
+            DecisionKind::Answer { value: json!(1) },
+        ] {
+            let harness = harness(vec![vec![("t/write", json!({ "n": 1 })), ("t/write", json!({ "n": 2 }))]]);
+            let run = harness.start(&steps, json!({}));
+            let mut state = harness.drive(run).await;
+            let mut asked = Vec::new();
+            loop {
+                let Some(gate) = state.waiting().next().cloned() else { break };
+                assert_eq!(gate.kind(), GateKind::Approval, "{name}");
+                asked.push(format!("{} {}", gate.key, gate.call.unwrap()));
+                state = decide(&harness, run, Decision::about(&gate, kind.clone())).await;
+            }
+            asked.sort();
+            let wanted: Vec<String> =
+                keys.iter().flat_map(|key| ["1.0", "1.1"].map(|call| format!("{key} {call}"))).collect();
+            assert_eq!((state.status, asked), (Status::Completed, wanted), "{name}: {:?}", state.error);
+            assert_eq!(writes(&harness), if kind == DecisionKind::APPROVE { 2 * keys.len() } else { 0 }, "{name}");
+        }
+    }
+}
