@@ -113,7 +113,7 @@ pub async fn start(server: &str, program: &Program, peer: &Arc<Peer>) -> Result<
     let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
     let (lines, to_write) = unbounded_channel();
     if let Some(stdin) = child.stdin.take() {
-        tokio::spawn(write(stdin, to_write));
+        tokio::spawn(write(stdin, to_write, Arc::clone(peer)));
     }
     let closed = CancellationToken::new();
     peer.connect(Box::new(Stdin { lines: Mutex::new(Some(lines)), closed: closed.clone() }));
@@ -140,13 +140,23 @@ async fn watch(
     mut child: Child,
     group: Group,
     closed: CancellationToken,
-    reading: JoinHandle<()>,
+    mut reading: JoinHandle<()>,
     stderr: JoinHandle<()>,
     peer: Arc<Peer>,
 ) {
+    let mut reading_ended = false;
     let mut status = tokio::select! {
         status = child.wait() => status.ok(),
         () = closed.cancelled() => None,
+        _ = &mut reading => {
+            reading_ended = true;
+            let status = timeout(PIPES, child.wait()).await.ok().and_then(Result::ok);
+            if status.is_none() {
+                // Nothing can be heard of it any more, although it lives.
+                peer.lose("closed its stdout");
+            }
+            status
+        }
     };
     if status.is_none() {
         status = timeout(PATIENCE, child.wait()).await.ok().and_then(Result::ok);
@@ -157,7 +167,13 @@ async fn watch(
     }
     // What it wrote before its end is read to its end, unless something that it started keeps the pipes.
     let (reading_stop, stderr_stop) = (reading.abort_handle(), stderr.abort_handle());
-    let read = timeout(PIPES, async { tokio::join!(reading, stderr) }).await;
+    let all_read = async {
+        if !reading_ended {
+            let _ = reading.await;
+        }
+        let _ = stderr.await;
+    };
+    let read = timeout(PIPES, all_read).await;
     drop(group);
     if read.is_err() {
         reading_stop.abort();
@@ -178,9 +194,12 @@ fn ended(status: Option<ExitStatus>) -> String {
     }
 }
 
-async fn write(mut stdin: ChildStdin, mut lines: UnboundedReceiver<String>) {
+async fn write(mut stdin: ChildStdin, mut lines: UnboundedReceiver<String>, peer: Arc<Peer>) {
     while let Some(line) = lines.recv().await {
         if stdin.write_all(line.as_bytes()).await.is_err() || stdin.flush().await.is_err() {
+            // If it has ended, how it did says more.
+            sleep(PIPES).await;
+            peer.lose("closed its stdin");
             return;
         }
     }

@@ -137,6 +137,17 @@ async fn rubbish_on_stdout_is_passed_over_and_shown_when_the_server_fails() {
 }
 
 #[tokio::test]
+async fn a_server_that_lives_and_says_nothing_more_is_ended() {
+    let hello = r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}}"#;
+    let script = format!("echo $$ > pid; read a; echo '{hello}'; read b; read c; exec 1>&-; exec sleep 1000");
+    let servers = Servers::one(program(vec!["sh".into(), "-c".into(), script]));
+    let (failure, in_doubt) = servers.failure("x", json!({})).await;
+    assert!(in_doubt && failure.message.contains("closed its stdout in the middle of `odd/x`"), "{failure}");
+    let pid = std::fs::read_to_string(servers.path("pid")).unwrap();
+    until("its end", || !lives(&pid)).await;
+}
+
+#[tokio::test]
 async fn stdout_without_end_fails_the_server_and_not_the_program() {
     let servers = Servers::one(odd(&["flood=300000000"]));
     let failure = servers.list().await.unwrap_err();

@@ -11,14 +11,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::{Delta, DeltaSink, Finish, ModelRequest, Role};
+use crate::core::model::{Delta, DeltaSink, Finish, ModelCall, ModelRequest, Role};
 use crate::core::text::Untrusted;
 use crate::core::usage::{Usage, estimate_tokens};
 
 use super::outcome::{Answered, Failed};
 
 pub use recording::RECORDINGS;
-use recording::Recorded;
+use recording::{Recorded, RecordedCall, Turns};
 
 /// How fast the demo answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,13 +43,16 @@ pub(super) async fn answer(
     deltas: &DeltaSink,
     cancel: &CancellationToken,
 ) -> Result<Answered, Failed> {
-    let text = match recording::recorded(&request.asker) {
-        Ok(Some(Recorded::Text(text))) => text,
+    let (text, recorded) = match recording::recorded(&request.asker, &Turns::of(request)) {
+        Ok(Some(Recorded::Text(text, calls))) => (text, calls),
         Ok(Some(Recorded::Refused(why))) => return Err(Failed::new(Failure::new(FailureClass::Refused, why))),
-        Ok(None) => match &request.schema {
-            Some(schema) => schema_instance::instance(schema).to_string(),
-            None => unchanged(request).unwrap_or_else(|| in_words(request)),
-        },
+        Ok(None) => {
+            let text = match &request.schema {
+                Some(schema) => schema_instance::instance(schema).to_string(),
+                None => unchanged(request).unwrap_or_else(|| in_words(request)),
+            };
+            (text, Vec::new())
+        }
         Err(problem) => {
             let message = format!("The demo's recording for `{}` cannot be used: {problem}", request.asker.task);
             return Err(Failed::new(Failure::new(FailureClass::Definition, message)));
@@ -79,14 +82,21 @@ pub(super) async fn answer(
         usd: 0.0,
         estimated: false,
     };
+    let call = |(nth, RecordedCall { tool, arguments }): (usize, RecordedCall)| ModelCall {
+        id: format!("demo{nth}"),
+        name: tool,
+        arguments: arguments.into(),
+    };
+    let calls: Vec<ModelCall> = recorded.into_iter().enumerate().map(call).collect();
+    let finish = if calls.is_empty() { Finish::Stop } else { Finish::Calls };
     Ok(Answered {
         text,
         thinking: String::new(),
-        calls: Vec::new(),
+        calls,
         opaque: None,
         by: None,
         usage,
-        finish: Finish::Stop,
+        finish,
         first_token_ms: 0,
         notes: Vec::new(),
         discarded: Vec::new(),

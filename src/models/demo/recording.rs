@@ -4,6 +4,9 @@
 //! absent: any) and `text`, a minijinja template over `inputs`, `item`, `index`, `attempt` and what a script hands over. A
 //! block tag takes its own line with it, and `text | transcript` is what definitions have. `refuse(WHY)` says why the demo has
 //! no answer for these inputs. Tasks that ask the same have the same file.
+//!
+//! `calls` are calls of tools, by their names on the wire; what they return is real, and the answers with the next `turn`
+//! (default 1) have it as `results`. Where these tools are not offered, the answer of the last turn is given at once.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -13,7 +16,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use serde::Deserialize;
 
-use crate::core::model::Asker;
+use crate::core::model::{Asker, ModelRequest, Role};
 use crate::core::transcript;
 
 /// The recordings: a task's id, and its file.
@@ -24,6 +27,7 @@ pub const RECORDINGS: &[(&str, &str)] = &[
     ("commit_message", include_str!("recordings/commit_message.toml")),
     ("compare", include_str!("recordings/compare.toml")),
     ("email", include_str!("recordings/email.toml")),
+    ("explore_folder", include_str!("recordings/explore_folder.toml")),
     ("extract", include_str!("recordings/extract.toml")),
     ("guide_from_recording", include_str!("recordings/guide_from_recording.toml")),
     ("interview", include_str!("recordings/interview.toml")),
@@ -52,7 +56,46 @@ struct Recording {
     #[serde(default = "first")]
     attempt: u32,
     index: Option<u32>,
+    #[serde(default = "first")]
+    turn: u32,
+    #[serde(default)]
     text: String,
+    #[serde(default)]
+    calls: Vec<RecordedCall>,
+}
+
+/// A call of a tool that is recorded.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecordedCall {
+    /// Its name on the wire.
+    pub(super) tool: String,
+    /// What it is called with.
+    #[serde(default)]
+    pub(super) arguments: serde_json::Map<String, serde_json::Value>,
+}
+
+/// How far the turns of an attempt have come that calls tools.
+#[derive(Debug, Default)]
+pub(super) struct Turns<'a> {
+    /// How many have ended in calls.
+    ended: u32,
+    /// What those of the last one returned.
+    results: Vec<&'a str>,
+    /// The tools that may be called.
+    offered: Vec<&'a str>,
+}
+
+impl<'a> Turns<'a> {
+    pub(super) fn of(request: &'a ModelRequest) -> Self {
+        let last = request.messages.iter().rev().find(|message| message.role == Role::Tool);
+        let since = request.messages.iter().rev().take_while(|message| message.role != Role::User);
+        Self {
+            ended: u32::try_from(since.filter(|message| !message.calls.is_empty()).count()).unwrap_or(u32::MAX),
+            results: last.into_iter().flat_map(|message| &message.results).map(|result| result.text.as_str()).collect(),
+            offered: request.tools.iter().map(|tool| tool.name.as_str()).collect(),
+        }
+    }
 }
 
 fn first() -> u32 {
@@ -60,24 +103,31 @@ fn first() -> u32 {
 }
 
 /// What is recorded for a call.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Recorded {
-    /// An answer.
-    Text(String),
+    /// An answer; or what is said before calls of tools.
+    Text(String, Vec<RecordedCall>),
     /// Why the demo has none for these inputs: an answer would say more than it knows.
     Refused(String),
 }
 
 /// What is recorded for a call, or `None` when its task has nothing for that step.
-pub(super) fn recorded(asker: &Asker) -> Result<Option<Recorded>, String> {
+pub(super) fn recorded(asker: &Asker, turns: &Turns<'_>) -> Result<Option<Recorded>, String> {
     match RECORDINGS.iter().find(|(task, _)| *task == asker.task) {
-        Some((_, file)) => replay(file, asker),
+        Some((_, file)) => replay(file, asker, turns),
         None => Ok(None),
     }
 }
 
-fn replay(file: &str, asker: &Asker) -> Result<Option<Recorded>, String> {
-    let file: File = toml::from_str(file).map_err(|error| error.to_string())?;
+fn replay(file: &str, asker: &Asker, turns: &Turns<'_>) -> Result<Option<Recorded>, String> {
+    let mut file: File = toml::from_str(file).map_err(|error| error.to_string())?;
+    let can = |answer: &Recording| answer.calls.iter().all(|call| turns.offered.contains(&call.tool.as_str()));
+    file.answers.retain(can);
+    // Of the turns of a step the next one, else the last.
+    let of_step = |answer: &&Recording| answer.step == asker.step;
+    let recorded = || file.answers.iter().filter(of_step).map(|answer| answer.turn);
+    let turn = recorded().filter(|turn| *turn > turns.ended).min().or(recorded().max()).unwrap_or(1);
+    file.answers.retain(|answer| answer.turn == turn);
     let Some(recording) = choose(&file.answers, asker) else { return Ok(None) };
     let mut templates = Environment::new();
     let own_line = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
@@ -90,6 +140,7 @@ fn replay(file: &str, asker: &Asker) -> Result<Option<Recorded>, String> {
         ("item", asker.item.as_ref().map_or(Value::UNDEFINED, json)),
         ("index", Value::from(asker.index)),
         ("attempt", Value::from(asker.attempt)),
+        ("results", Value::from(turns.results.iter().map(|result| Value::from(*result)).collect::<Vec<_>>())),
     ]);
     let vars = asker.vars.as_ref().and_then(serde_json::Value::as_object).into_iter().flatten();
     names.extend(vars.map(|(name, value)| (name.as_str(), json(value))));
@@ -101,7 +152,7 @@ fn replay(file: &str, asker: &Asker) -> Result<Option<Recorded>, String> {
     let text = templates.render_named_str("recording", &recording.text, names).map_err(|error| error.to_string())?;
     Ok(Some(match refused.get() {
         Some(why) => Recorded::Refused(why.clone()),
-        None => Recorded::Text(text.trim().to_owned()),
+        None => Recorded::Text(text.trim().to_owned(), recording.calls.clone()),
     }))
 }
 
@@ -171,12 +222,12 @@ mod tests {
         let inputs = Arc::new(json!({"topic": "the \"sea\"", "stanzas": 3}));
         let item = Some(json!({"subject": "waves"}));
         let asker = Asker { task: "poem".to_owned(), step: step.to_owned(), attempt, inputs, item, vars: None, index };
-        text(replay(FILE, &asker).unwrap())
+        text(replay(FILE, &asker, &Turns::default()).unwrap())
     }
 
     fn text(recorded: Option<Recorded>) -> Option<String> {
         recorded.map(|recorded| match recorded {
-            Recorded::Text(text) => text,
+            Recorded::Text(text, _) => text,
             Recorded::Refused(why) => panic!("refused: {why}"),
         })
     }
@@ -212,7 +263,35 @@ mod tests {
         let vars = Some(json!({ "part": "waves", "item": { "subject": "foam" } }));
         let asker = Asker { task: "poem".to_owned(), step: "write".to_owned(), attempt: 1, vars, ..Asker::default() };
         let file = "[[answers]]\nstep = \"write\"\ntext = \"{{ part }} and {{ item.subject }}\"";
-        assert_eq!(text(replay(file, &asker).unwrap()).unwrap(), "waves and foam");
+        assert_eq!(text(replay(file, &asker, &Turns::default()).unwrap()).unwrap(), "waves and foam");
+    }
+
+    #[test]
+    fn a_tool_is_called_where_it_is_offered_and_what_it_returned_is_in_the_answer() {
+        let file = r#"
+            [[answers]]
+            step = "look"
+            text = "I look."
+            calls = [{ tool = "list", arguments = { path = "." } }]
+            [[answers]]
+            step = "look"
+            turn = 2
+            text = "{% if results %}There is: {{ results[0] }}{% else %}I have not looked.{% endif %}"
+        "#;
+        let asker = Asker { step: "look".to_owned(), attempt: 1, ..Asker::default() };
+        let given = |turns: &Turns<'_>| replay(file, &asker, turns).unwrap().unwrap();
+        let offered = vec!["list"];
+        let arguments = serde_json::Map::from_iter([("path".to_owned(), json!("."))]);
+        let calls = vec![RecordedCall { tool: "list".to_owned(), arguments }];
+        assert_eq!(
+            given(&Turns { offered: offered.clone(), ..Turns::default() }),
+            Recorded::Text("I look.".to_owned(), calls)
+        );
+        for ended in [1, 5] {
+            let turns = Turns { ended, results: vec!["a.txt"], offered: offered.clone() };
+            assert_eq!(given(&turns), Recorded::Text("There is: a.txt".to_owned(), Vec::new()), "{ended}");
+        }
+        assert_eq!(given(&Turns::default()), Recorded::Text("I have not looked.".to_owned(), Vec::new()));
     }
 
     /// To find nothing in a text would say that it has no mistakes.
@@ -222,15 +301,19 @@ mod tests {
             let inputs = Arc::new(json!({ "text": whole, "file": null }));
             let vars = Some(json!({ "part": part, "number": 1, "count": 2 }));
             let (task, step) = ("proofread".to_owned(), "find".to_owned());
-            recorded(&Asker { task, step, attempt: 1, inputs, vars, ..Asker::default() }).unwrap().unwrap()
+            let asker = Asker { task, step, attempt: 1, inputs, vars, ..Asker::default() };
+            recorded(&asker, &Turns::default()).unwrap().unwrap()
         };
         let mine = "Their are to many misteaks.";
         let Recorded::Refused(why) = found(mine, mine) else { panic!("it says that there is nothing") };
         assert!(why.contains("a model reads all of it"), "{why}");
-        let Recorded::Text(some) = found("We recieve it.", "We recieve it.") else { panic!("refused") };
+        let Recorded::Text(some, _) = found("We recieve it.", "We recieve it.") else { panic!("refused") };
         assert!(some.contains("receive"), "{some}");
         // Another part of a text of which the demo knows something.
-        assert_eq!(found(mine, "Their are to many misteaks. We recieve it."), Recorded::Text("[]".to_owned()));
+        assert_eq!(
+            found(mine, "Their are to many misteaks. We recieve it."),
+            Recorded::Text("[]".to_owned(), Vec::new())
+        );
     }
 
     #[test]
