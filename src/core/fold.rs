@@ -42,6 +42,7 @@ impl Run {
             self.apply_to_call(seq, at, key, event);
             if let Some(call) = self.calls.get_mut(key) {
                 call.seq = seq;
+                call.moved(at);
                 if call.heard == 0 {
                     call.heard = seq;
                 }
