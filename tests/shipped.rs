@@ -7,6 +7,8 @@
     reason = "clippy.toml exempts test functions only, and this file's helpers are tests too"
 )]
 
+#[path = "shipped/folder.rs"]
+mod folder;
 #[path = "shipped/recordings.rs"]
 mod recordings;
 #[path = "shipped/research.rs"]
@@ -282,6 +284,7 @@ const DIFF: &str = "diff --git a/src/x.rs b/src/x.rs\n--- a/src/x.rs\n+++ b/src/
 fn inputs(task: &str) -> Value {
     match task {
         "ask" => json!({ "question": "Why is the sea blue?" }),
+        "explore_folder" => json!({ "question": "Where does it begin?" }),
         "email" => json!({ "about": "tell Ana the meeting moved to Friday" }),
         "meeting_minutes" => {
             json!({ "notes": "Weekly web team. We decided to launch in June. Ana will tell the press by Friday. The audit is late." })
@@ -323,6 +326,7 @@ fn every_shipped_definition_is_without_a_mistake() {
         "brainstorm",
         "commit_message",
         "email",
+        "explore_folder",
         "interview",
         "meeting_minutes",
         "rewrite",

@@ -25,4 +25,5 @@ mod runs;
 mod safety;
 mod status;
 mod terminal;
+mod tool_calls;
 mod tools;

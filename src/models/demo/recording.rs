@@ -27,6 +27,7 @@ pub const RECORDINGS: &[(&str, &str)] = &[
     ("commit_message", include_str!("recordings/commit_message.toml")),
     ("compare", include_str!("recordings/compare.toml")),
     ("email", include_str!("recordings/email.toml")),
+    ("explore_folder", include_str!("recordings/explore_folder.toml")),
     ("extract", include_str!("recordings/extract.toml")),
     ("guide_from_recording", include_str!("recordings/guide_from_recording.toml")),
     ("interview", include_str!("recordings/interview.toml")),
