@@ -89,7 +89,7 @@ fn sources(folder: &str) -> Vec<SourceFile> {
 
 /// The lines of a file that are shipped, with their numbers: no comments, no tests.
 fn shipped(source: &SourceFile) -> Vec<(usize, &str)> {
-    let is_test = source.path.split('/').any(|part| ["tests", "tests.rs", "testing.rs"].contains(&part));
+    let is_test = source.path.split('/').any(|part| ["tests", "tests.rs", "testing", "testing.rs"].contains(&part));
     if is_test {
         return Vec::new();
     }

@@ -16,7 +16,7 @@ use super::revised::Revised;
 use super::run::{ChatMessage, ChosenModel, Decided, Run, RunResult, Status};
 use super::task::Kind;
 use super::text::Untrusted;
-use super::tool::{FinishedTurn, ToolSpec};
+use super::tool::FinishedTurn;
 
 impl Run {
     /// Folds one event in. It never fails: an event about what is not there is passed over, and one that this version
@@ -42,6 +42,7 @@ impl Run {
             self.apply_to_call(seq, at, key, event);
             if let Some(call) = self.calls.get_mut(key) {
                 call.seq = seq;
+                call.moved(at);
                 if call.heard == 0 {
                     call.heard = seq;
                 }
@@ -286,12 +287,11 @@ impl Run {
         match event {
             Event::AttemptStarted(started) => call.start(seq, at, started),
             Event::ToolsListed { attempt, tools, .. } => {
-                let tools: Arc<[ToolSpec]> = tools.as_slice().into();
                 let offered = call.attempt(*attempt).and_then(|attempt| attempt.work.as_deref()?.offers());
-                if let Some(offered) = offered {
-                    self.tools.list(offered, &tools);
+                let tools = offered.map(|offered| self.tools.list(offered, tools));
+                if let Some(tools) = tools {
+                    call.list_tools(*attempt, tools);
                 }
-                call.list_tools(*attempt, tools);
             }
             Event::TurnFinished { attempt, turn, text, calls, opaque, measured, .. } => {
                 self.usage += measured.usage;

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::call::{Attempt, AttemptStatus};
+use super::call::{Attempt, AttemptStatus, Call};
 use super::run::Run;
 use super::work::Work;
 
@@ -11,8 +11,8 @@ impl Run {
     /// The milliseconds in which at least one of its attempts was under way, until `now`. What runs side by side counts once.
     #[must_use]
     pub fn worked(&self, now: DateTime<Utc>) -> u64 {
-        let attempts = self.calls.values().flat_map(|call| &call.attempts);
-        let mut spans: Vec<_> = attempts.filter_map(|attempt| span(attempt, now)).collect();
+        let attempts = self.calls.values().flat_map(|call| call.attempts.iter().map(move |attempt| (call, attempt)));
+        let mut spans: Vec<_> = attempts.filter_map(|(call, attempt)| span(call, attempt, now)).collect();
         spans.sort_unstable();
         let mut worked = TimeDelta::zero();
         let mut until = DateTime::<Utc>::MIN_UTC;
@@ -25,14 +25,19 @@ impl Run {
 }
 
 /// From when to when an attempt was under way; `None` for what no machine did.
-fn span(attempt: &Attempt, now: DateTime<Utc>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+fn span(call: &Call, attempt: &Attempt, now: DateTime<Utc>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     if matches!(attempt.work.as_deref(), Some(Work::Ask { .. })) {
         return None;
     }
     let start = attempt.started_at;
-    let end = match attempt.status {
-        AttemptStatus::Running => now.max(start),
-        _ => start.checked_add_signed(TimeDelta::try_milliseconds(i64::try_from(attempt.measured.ms).ok()?)?)?,
+    let measured = || start.checked_add_signed(TimeDelta::try_milliseconds(i64::try_from(attempt.measured.ms).ok()?)?);
+    let end = match (attempt.status, &attempt.tool_use) {
+        (AttemptStatus::Running, None) => now.max(start),
+        // What has ended of it was measured; a person who is asked about a call is not its work.
+        (AttemptStatus::Running, Some(used)) if call.gates.is_empty() || used.is_calling() => {
+            measured()?.checked_add_signed((now - used.moved_at.unwrap_or(start)).max(TimeDelta::zero()))?
+        }
+        _ => measured()?,
     };
     Some((start, end))
 }

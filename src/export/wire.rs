@@ -231,6 +231,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_provider_has_to_be_sent_back_is_in_no_line() {
+        let turn = |opaque: Option<Value>| Event::TurnFinished {
+            key: Key::plain("a"),
+            attempt: 1,
+            turn: 1,
+            text: "let me look".into(),
+            calls: Vec::new(),
+            opaque: opaque.map(Arc::new),
+            measured: crate::core::event::Measured::default(),
+        };
+        let lines = |opaque| events_after(id(), &journal(&[turn(opaque)]), 1).unwrap();
+        assert!(lines(None).contains("let me look"));
+        assert_eq!(lines(Some(json!({ "signature": "signed" }))), lines(None));
+    }
+
+    #[test]
     fn every_line_of_a_journal_is_an_object_with_its_number_and_only_a_wait_says_what_waits() {
         let events = journal(&[Event::Logged { text: "one\ntwo".into() }, Event::RunWaiting {}]);
         let lines = events_after(id(), &events, 0).unwrap();

@@ -84,7 +84,11 @@ impl Question {
 
     /// What the person's answer means.
     pub fn answer(&self, given: &Value) -> Answer {
-        let Some(given) = given.as_object() else { return Answer::Send(json!({ "action": "cancel" })) };
+        let Some(given) = given.as_object() else {
+            // Who leaves the question out says no; where nobody answers any more, there is no answer.
+            let action = if *given == json!(false) { "decline" } else { "cancel" };
+            return Answer::Send(json!({ "action": action }));
+        };
         match given.get(&self.action).and_then(Value::as_str).unwrap_or("accept") {
             "accept" => {}
             action => return Answer::Send(json!({ "action": action })),
@@ -257,6 +261,7 @@ mod tests {
             assert_eq!(question.answer(&filled), Answer::Send(json!({"action": action})));
         }
         assert_eq!(question.answer(&Value::Null), Answer::Send(json!({"action": "cancel"})), "nobody answers");
+        assert_eq!(question.answer(&json!(false)), Answer::Send(json!({"action": "decline"})), "it was left out");
     }
 
     #[test]

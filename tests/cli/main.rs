@@ -26,4 +26,5 @@ mod runs;
 mod safety;
 mod status;
 mod terminal;
+mod tool_calls;
 mod tools;

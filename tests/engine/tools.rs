@@ -196,13 +196,14 @@ async fn what_a_person_says_of_a_call_is_done_and_the_model_reads_it() {
 
 #[tokio::test]
 async fn a_tool_that_is_allowed_for_the_rest_of_the_run_is_not_asked_about_again() {
-    let call = |path: &str| vec![("t/write", json!({ "path": path }))];
-    let harness = harness(vec![call("x"), call("y")]);
+    let call = |path: &str| ("t/write", json!({ "path": path }));
+    // Two that are asked about at the same time, and one later.
+    let harness = harness(vec![vec![call("x"), call("y")], vec![call("z")]]);
     let steps = json!([agent("a", "look", never()), agent("b", "{{ steps.a.output }}", never())]);
     let run = harness.start(&steps, json!({}));
     harness.drive(run).await;
     let done = decide(&harness, run, about(1, 0, DecisionKind::Approve { for_run: true, arguments: None })).await;
-    assert_eq!((done.status, writes(&harness)), (Status::Completed, 4), "{:?}", done.error);
+    assert_eq!((done.status, writes(&harness)), (Status::Completed, 6), "{:?}", done.error);
 }
 
 #[tokio::test]

@@ -32,6 +32,8 @@ pub struct ToolUse {
     pub turns: Vec<Turn>,
     /// It was stopped before its end, and goes on under its number when the call is performed the next time.
     pub resumes: bool,
+    /// When something happened in it the last time.
+    pub moved_at: Option<DateTime<Utc>>,
 }
 
 /// A turn that ended in calls.
@@ -143,6 +145,12 @@ impl ToolCall {
 }
 
 impl ToolUse {
+    /// Whether one of its calls has begun and not come to its end.
+    #[must_use]
+    pub fn is_calling(&self) -> bool {
+        self.open().any(|call| call.state == ToolCallState::Called)
+    }
+
     /// A call of it.
     #[must_use]
     pub fn call(&self, id: ToolCallId) -> Option<&ToolCall> {

@@ -97,7 +97,8 @@ pub struct ToolCallRequest {
     pub timeout: Option<Timespan>,
 }
 
-/// A form that a command asks for in the middle of its work: the fields as [`crate::core::form::Field`]s in JSON.
+/// A form that a command or a tool asks for in the middle of its work: the fields as [`crate::core::form::Field`]s in JSON. It
+/// gives the answer; `false`: the person declined; `null`: nobody answers any more.
 pub type AskSink = Arc<dyn Fn(WrittenForm) -> BoxFuture<'static, Value> + Send + Sync>;
 
 /// Whether an attempt that has used so much may send another request that is expected to use so much; if so, both are

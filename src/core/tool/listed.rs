@@ -17,21 +17,24 @@ pub struct RunTools {
     pub allowed: HashSet<String>,
     /// Tools of servers, as they were listed last.
     known: IndexMap<String, ToolSpec>,
-    /// For patterns that were listed, the names of servers' tools that matched.
-    matched: IndexMap<Vec<String>, Vec<String>>,
+    /// For patterns that were listed, what matched the last time.
+    matched: IndexMap<Vec<String>, Arc<[ToolSpec]>>,
 }
 
 impl RunTools {
-    /// Takes in a listing: it is what later ones are held against.
-    pub(in crate::core) fn list(&mut self, offered: &OfferedTools, tools: &Arc<[ToolSpec]>) {
-        let of_servers = tools.iter().filter(|spec| spec.server().is_some());
-        let names = of_servers.clone().map(|spec| spec.tool.clone()).collect();
-        self.matched.insert(offered.patterns.clone(), names);
-        for spec in of_servers {
+    /// Takes in a listing: it is what later ones are held against. Attempts that list the same share it.
+    pub(in crate::core) fn list(&mut self, offered: &OfferedTools, tools: &[ToolSpec]) -> Arc<[ToolSpec]> {
+        if let Some(same) = self.matched.get(&offered.patterns).filter(|known| ***known == *tools) {
+            return Arc::clone(same);
+        }
+        for spec in tools.iter().filter(|spec| spec.server().is_some()) {
             if self.known.get(&spec.tool) != Some(spec) {
                 self.known.insert(spec.tool.clone(), spec.clone());
             }
         }
+        let tools: Arc<[ToolSpec]> = tools.into();
+        self.matched.insert(offered.patterns.clone(), Arc::clone(&tools));
+        tools
     }
 
     /// How a listing differs from what is known; `None`: not at all, or nothing is known yet. The definition's own tools are
@@ -44,10 +47,10 @@ impl RunTools {
             Some(known) => known != *spec,
             None => matched.is_some(),
         };
-        let is_new = |spec: &&ToolSpec| matched.is_some_and(|names| !names.contains(&spec.tool));
+        let is_new = |spec: &&ToolSpec| matched.is_some_and(|known| !known.iter().any(|known| known.tool == spec.tool));
         let after: Vec<ToolSpec> = of_servers().filter(|spec| has_changed(spec) || is_new(spec)).cloned().collect();
-        let is_gone = |name: &&String| !of_servers().any(|spec| spec.tool == **name);
-        let gone = matched.into_iter().flatten().filter(is_gone);
+        let is_gone = |spec: &&ToolSpec| spec.server().is_some() && !of_servers().any(|now| now.tool == spec.tool);
+        let gone = matched.into_iter().flat_map(|known| known.iter()).filter(is_gone).map(|spec| &spec.tool);
         let differs = |spec: &&ToolSpec| self.known.get(&spec.tool) != Some(*spec);
         let changed = after.iter().filter(differs).map(|spec| &spec.tool);
         let before: Vec<ToolSpec> = changed.chain(gone).filter_map(|name| self.known.get(name)).cloned().collect();
@@ -87,7 +90,7 @@ mod tests {
         let first = [spec("files/read", "reads"), spec("files/write", "writes"), spec("price", "mine")];
         let mut run = RunTools::default();
         assert_eq!(run.changes(&all, &first), None, "nothing is known yet");
-        run.list(&all, &first.clone().into());
+        run.list(&all, &first);
         assert_eq!(run.changes(&all, &first), None);
         let order = [first[1].clone(), spec("price", "of a definition that was updated"), first[0].clone()];
         assert_eq!(run.changes(&all, &order), None, "neither order nor the author's own tools are the server's doing");
@@ -107,7 +110,7 @@ mod tests {
         assert_eq!(run.changes(&offered(&["files/send"]), &now[1..]), None);
 
         // Once it was allowed, that is what is known.
-        run.list(&all, &now.clone().into());
+        run.list(&all, &now);
         assert_eq!(run.changes(&all, &now), None);
         assert_eq!(names(&run.changes(&all, &first).unwrap().before), ["files/read", "files/send"]);
     }

@@ -20,6 +20,13 @@ impl Call {
         self.attempt_mut(attempt)?.tool_use.as_deref_mut()
     }
 
+    /// Something happened in it.
+    pub(in crate::core) fn moved(&mut self, at: DateTime<Utc>) {
+        if let Some(used) = self.attempts.last_mut().and_then(|attempt| attempt.tool_use.as_deref_mut()) {
+            used.moved_at = Some(at);
+        }
+    }
+
     fn tool_call_mut(&mut self, attempt: u32, id: ToolCallId) -> Option<&mut ToolCall> {
         let turn = self.tools_of(attempt)?.turns.iter_mut().rev().find(|turn| turn.finished.turn == id.turn)?;
         turn.calls.iter_mut().find(|call| call.asked.call == id)

@@ -369,3 +369,19 @@ proptest! {
         prop_assert_eq!(story.run.under_way(), 0);
     }
 }
+
+#[test]
+fn the_time_in_which_a_person_is_asked_about_a_call_is_no_work() {
+    let at = |seconds: i64| DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::seconds(seconds);
+    let mut story = Story::begun(5);
+    assert_eq!(story.run.worked(at(3)), 1_000, "its tools are being listed");
+    story.lists();
+    story.turn(1, &[json!({})]);
+    story.asks(id(1, 0), "approval");
+    assert_eq!(story.run.worked(at(100_000)), 100);
+    story.says(json!({ "type": "call_approved", "call": "1.0", "fingerprint": Fingerprint::of(&"b").unwrap(), "by": "ana@host" }));
+    story.called(id(1, 0));
+    assert_eq!(story.run.worked(at(10)), 3_100, "it is being called since the seventh second");
+    story.returned(id(1, 0));
+    assert_eq!(story.run.worked(at(9)), 1_107, "the model is asked");
+}
