@@ -65,6 +65,17 @@ impl Work {
         Self::Tool { tool: tool.into(), args, own: None, schema: None }
     }
 
+    /// The same call of a tool with other arguments; any other work as it is.
+    #[must_use]
+    pub fn with_arguments(&self, arguments: Value) -> Self {
+        match self {
+            Self::Tool { tool, own, schema, .. } => {
+                Self::Tool { tool: tool.clone(), args: arguments, own: own.clone(), schema: schema.clone() }
+            }
+            other => other.clone(),
+        }
+    }
+
     /// The name of the kind in definitions.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -187,7 +187,8 @@ impl RunLoop {
             return Leave::Refused(failure);
         }
         let rule = self.rules_of(want, tool).approve;
-        let work = Work::tool(tool, (**arguments).clone());
+        let own = own_tool(&want.work, tool).cloned().map(Box::new);
+        let work = Work::Tool { tool: tool.to_owned(), args: (**arguments).clone(), own, schema: None };
         let Some(bytes) = ready::bytes(&work, &self.run) else {
             return Leave::Refused(Failure::new(FailureClass::Tool, "the call has no JSON form"));
         };

@@ -540,8 +540,10 @@ pub fn pinned(steps: &Value, more: &Value) -> Pinned {
     }
     let mut of_task = |name: &str| workflow.as_object_mut().unwrap().shift_remove(name).unwrap_or(json!([]));
     let (inputs, actions) = (of_task("inputs"), of_task("actions"));
-    let task =
-        json!({ "id": "test", "name": "Test", "inputs": inputs, "actions": actions, "body": { "workflow": workflow } });
+    let tools = workflow.as_object_mut().unwrap().shift_remove("tools").unwrap_or(json!({}));
+    let task = json!({
+        "id": "test", "name": "Test", "inputs": inputs, "actions": actions, "tools": tools, "body": { "workflow": workflow },
+    });
     Pinned { task: serde_json::from_value(task).unwrap(), children: BTreeMap::default(), folder: None }
 }
 

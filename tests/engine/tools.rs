@@ -154,6 +154,29 @@ async fn of_parallel_calls_one_waits_for_a_person_and_holds_up_neither_the_other
 }
 
 #[tokio::test]
+async fn a_call_of_a_program_of_the_author_s_own_shows_the_program_and_other_arguments_leave_it_as_it_is() {
+    let harness = Harness::new(model(vec![vec![("price", json!({ "of": "tea" }))]]));
+    harness.executor.tools.offer("price", "prices", ToolApproval::Always, false);
+    let own =
+        json!({ "description": "prices", "does": { "program": { "argv": ["price", "--now"] } }, "approve": "always" });
+    let offers = json!({ "kind": "prompt", "prompt": "look", "tools": ["price"] });
+    let steps = json!([step("a", offers, never())]);
+    let run = harness.start_with(&steps, &json!({ "tools": { "price": { "own": own } } }), json!({}));
+    let waits = harness.drive(run).await;
+    let GateBody::Approval(approval) = &gate(&waits).body else { panic!("{:?}", gate(&waits)) };
+    let shown = serde_json::to_value(&*approval.work).unwrap();
+    assert_eq!(
+        (&shown["args"], &shown["own"]["does"]["program"]["argv"]),
+        (&json!({ "of": "tea" }), &json!(["price", "--now"]))
+    );
+    let given = Some(json!({ "of": "milk" }));
+    let allow = DecisionKind::Approve { for_run: false, arguments: given };
+    let done = decide(&harness, run, about(1, 0, allow)).await;
+    assert_eq!(done.status, Status::Completed, "{:?}", done.error);
+    assert_eq!(harness.executor.tools.called(), [("price".to_owned(), json!({ "of": "milk" }))]);
+}
+
+#[tokio::test]
 async fn what_a_person_says_of_a_call_is_done_and_the_model_reads_it() {
     let waits = async || {
         let harness = harness(vec![vec![("t/write", json!({ "path": "x" }))]]);

@@ -41,7 +41,8 @@ pub(super) fn approved(
                 return Err(not("only a call that a model asks for takes other arguments"));
             };
             fits(call, gate, tool, arguments)?;
-            let work = Work::tool(tool, arguments.clone());
+            let shown = approval.map(|approval| approval.work.with_arguments(arguments.clone()));
+            let work = shown.unwrap_or_else(|| Work::tool(tool, arguments.clone()));
             Fingerprint::of(&work).map_err(|error| Refusal::new(ErrorCode::InvalidInput, error.to_string()))?
         }
         (Some(approval), None) => approval.bytes.clone(),
