@@ -258,14 +258,14 @@ impl PartialAnswer {
             return WholeTurn { text: counts.unwrap_or(text), thinking, ..WholeTurn::default() };
         }
         let (calls, with_calls): (Vec<ModelCall>, Vec<Map<String, Value>>) = calls.into_iter().unzip();
-        let opaque = self.opaque.finish(&thinking, with_calls);
+        let opaque = self.opaque.finish(&thinking, &with_calls);
         WholeTurn { text, thinking, calls, opaque, premature: counts }
     }
 }
 
 impl OpaqueParts {
     /// All of it as one value; `None` where there is nothing to send back.
-    fn finish(self, thinking: &str, with_calls: Vec<Map<String, Value>>) -> Option<Value> {
+    fn finish(self, thinking: &str, with_calls: &[Map<String, Value>]) -> Option<Value> {
         let mut kept = Map::new();
         if !self.blocks.is_empty() {
             let block = |ThoughtBlock { at, mut block, thinking, signature, .. }: ThoughtBlock| {
