@@ -167,7 +167,7 @@ async fn servers(app: &App, tools: &Tools) -> Result<String, Problem> {
         let how = tools::reached(&how.reach);
         match tools {
             Ok(tools) => {
-                text.put(format_args!("tools    {server} answers: {} ({how})\n", counted(tools.len(), "tool")))
+                text.put(format_args!("tools    {server} answers: {} ({how})\n", counted(tools.len(), "tool")));
             }
             Err(failure) => text.put(format_args!("missing  {}\n", tools::failed(&failure))),
         }

@@ -57,8 +57,8 @@ pub fn reached(reach: &Reach) -> String {
 /// A failure in one line, and what more there is beneath it.
 pub fn failed(failure: &Failure) -> String {
     let detail = failure.detail.as_deref().unwrap_or_default();
-    let lines: String = detail.lines().map(|line| format!("\n         {line}")).collect();
-    format!("{}{lines}", failure.message)
+    let lines = detail.lines().map(|line| format!("\n         {line}"));
+    std::iter::once(failure.message.clone()).chain(lines).collect()
 }
 
 async fn list(app: &App, name: Option<&str>, json: bool) -> Result<Exit, Problem> {
@@ -96,7 +96,9 @@ async fn list(app: &App, name: Option<&str>, json: bool) -> Result<Exit, Problem
             Ok(specs) => {
                 text.put(format_args!("{server}: {}   {}\n", counted(specs.len(), "tool"), reached(&how.reach)));
                 let width = widest(specs.iter().map(|spec| &spec.tool));
-                specs.iter().for_each(|spec| show(&mut text, spec, rules(spec), all.then_some(width)));
+                for spec in specs {
+                    show(&mut text, spec, rules(spec), all.then_some(width));
+                }
             }
             Err(failure) => text.put(format_args!(
                 "{server}: does not answer   {}\n         {}\n",
@@ -115,7 +117,7 @@ async fn list(app: &App, name: Option<&str>, json: bool) -> Result<Exit, Problem
             let line = json!({ "server": null, "reach": null, "error": null, "notes": [], "tools": [described(&spec, tool.rules())] });
             out::json(&format!("{line}\n"));
         } else {
-            show(&mut text, &spec, tool.rules(), all.then(|| own.len()));
+            show(&mut text, &spec, tool.rules(), all.then_some(own.len()));
         }
     }
     out::page(&text);
@@ -201,15 +203,13 @@ async fn try_one(app: &App, args: &ToolCallArgs) -> Result<Exit, Problem> {
         }
     }
     let outcome = call(app.tools()?, &spec, own, arguments).await?;
-    Ok(tell(&spec.tool, outcome, args.json))
+    Ok(tell(&spec.tool, &outcome, args.json))
 }
 
 /// The tool of a server, as that lists it.
 async fn listed(app: &App, server: &str, tool: &str) -> Result<ToolSpec, Problem> {
-    let InspectedServer { tools, notes, .. } = match app.tools()?.servers.inspect_one(here(), server.to_owned()).await {
-        Some(inspected) => inspected,
-        None => return Err(unknown(app, server)?),
-    };
+    let inspected = app.tools()?.servers.inspect_one(here(), server.to_owned()).await;
+    let Some(InspectedServer { tools, notes, .. }) = inspected else { return Err(unknown(app, server)?) };
     let tools = tools.map_err(|failure| Problem {
         exit: Exit::Failed,
         code: ErrorCode::UnknownTool,
@@ -220,17 +220,11 @@ async fn listed(app: &App, server: &str, tool: &str) -> Result<ToolSpec, Problem
     }
     let names = || tools.iter().map(|spec| spec.tool.as_str());
     let left_out = notes.iter().find(|note| note.contains(&format!("`{tool}`")));
-    let why = match left_out {
-        Some(note) => note.clone(),
-        None => {
-            let there =
-                if tools.is_empty() { "it has none".to_owned() } else { names().collect::<Vec<_>>().join(", ") };
-            format!(
-                "the server `{server}` has no tool `{}`{}; it has: {there}",
-                bare(tool),
-                did_you_mean(tool, names())
-            )
-        }
+    let why = if let Some(note) = left_out {
+        note.clone()
+    } else {
+        let there = if tools.is_empty() { "it has none".to_owned() } else { names().collect::<Vec<_>>().join(", ") };
+        format!("the server `{server}` has no tool `{}`{}; it has: {there}", bare(tool), did_you_mean(tool, names()))
     };
     Err(Problem::refused(ErrorCode::UnknownTool, why))
 }
@@ -347,8 +341,8 @@ fn no_run() -> RunId {
 }
 
 /// Says what came of it.
-fn tell(tool: &str, outcome: CallOutcome, json: bool) -> Exit {
-    let (result, failure, notes) = match &outcome {
+fn tell(tool: &str, outcome: &CallOutcome, json: bool) -> Exit {
+    let (result, failure, notes) = match outcome {
         CallOutcome::Known(CallReturn::Returned { output, is_error, images, notes }) => {
             let images: Vec<Value> = images
                 .iter()
@@ -402,7 +396,9 @@ fn tell(tool: &str, outcome: CallOutcome, json: bool) -> Exit {
         let doubt = if matches!(outcome, CallOutcome::InDoubt(_)) { ". It may have had its effect" } else { "" };
         out::say(&format!("stepwell: {}{doubt}", failed(&failure)));
     }
-    notes.iter().for_each(|note| out::say(&format!("note: {note}")));
+    for note in notes {
+        out::say(&format!("note: {note}"));
+    }
     exit
 }
 

@@ -108,7 +108,7 @@ pub fn about(run: &Run, gate: &Gate) -> String {
             let changes: Vec<String> = tools.changes().collect();
             let said = |tool: &ToolSpec| serde_json::to_string_pretty(tool).unwrap_or_default();
             let each = |what: &str, tools: &[ToolSpec]| {
-                let all: String = tools.iter().map(|tool| format!("\n{}", indented(&said(tool)))).collect();
+                let all = tools.iter().flat_map(|tool| ["\n".to_owned(), indented(&said(tool))]).collect::<String>();
                 if all.is_empty() { all } else { format!("\n{what}{all}") }
             };
             format!(

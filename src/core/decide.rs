@@ -212,7 +212,6 @@ impl DecisionKind {
 ///
 /// # Errors
 /// When it may not be made: why.
-#[expect(clippy::too_many_lines, reason = "one arm for each kind of decision")]
 pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, Refusal> {
     if run.status == Status::Cancelled {
         return Err(Refusal::cancelled());

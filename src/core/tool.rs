@@ -79,6 +79,7 @@ pub struct ToolHints {
 }
 
 impl ToolHints {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }

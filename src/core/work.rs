@@ -99,6 +99,12 @@ impl Work {
         }
     }
 
+    /// Whether it says itself that it may be done again: a call of a tool of the author's own that does.
+    #[must_use]
+    pub fn is_idempotent(&self) -> bool {
+        matches!(self, Self::Tool { own: Some(own), .. } if own.idempotent)
+    }
+
     /// Whether it can change something outside the run.
     #[must_use]
     pub fn has_effect(&self) -> bool {
@@ -294,11 +300,14 @@ pub fn secret_marker(nonce: &str, name: &str) -> String {
     format!("{}{name}⟧", secret_mark(nonce))
 }
 
+/// What begins whatever stands for a secret, of any run.
+pub const SECRET_MARK: &str = "⟦secret:";
+
 /// What begins the marker of every secret of a run.
 #[must_use]
 pub fn secret_mark(nonce: &str) -> String {
     let nonce = Fingerprint::of_bytes(format!("secret {nonce}").as_bytes());
-    format!("⟦secret:{}:", &nonce.as_str()[..20])
+    format!("{SECRET_MARK}{}:", &nonce.as_str()[..20])
 }
 
 /// What names a secret input inside a flow: in the inputs that code gets, and in what fingerprints are made of. Version
@@ -311,7 +320,7 @@ pub fn secret_name(nonce: &str, name: &str) -> String {
 /// What begins the name of every secret of a run.
 #[must_use]
 pub fn secret_name_mark(nonce: &str) -> String {
-    format!("⟦secret:{nonce}:")
+    format!("{SECRET_MARK}{nonce}:")
 }
 
 /// `text` with words for a person in the place of markers and names of a run's secrets, which nothing fills.

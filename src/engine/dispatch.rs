@@ -372,10 +372,10 @@ impl RunLoop {
         }
     }
 
-    pub(super) fn take_end(&mut self, ended: FinishedUnit) {
+    pub(super) fn take_end(&mut self, ended: &FinishedUnit) {
         failpoint("outcome.received");
-        let events = self.end_of(&ended);
-        self.release(&ended);
+        let events = self.end_of(ended);
+        self.release(ended);
         for event in events {
             self.stage(event, true);
         }

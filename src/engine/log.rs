@@ -165,7 +165,9 @@ mod tests {
         assert_eq!((log.committed(), log.rebased(), log.staged().len()), (9, 1, 2));
         let facts: Vec<Event> = log.unstage().filter_map(|(event, fact)| fact.then_some(event)).collect();
         assert_eq!((facts.clone(), log.staged().len()), (vec![event(1)], 0));
-        facts.into_iter().for_each(|fact| log.stage(fact, true));
+        for fact in facts {
+            log.stage(fact, true);
+        }
         let mut opened = Fed::default();
         opened.feed(&mut log);
         assert_eq!(opened.0, [event(1)]);

@@ -219,7 +219,7 @@ impl RunLoop {
             self.commit()?;
             if !self.attempts.late.is_empty() {
                 for ended in std::mem::take(&mut self.attempts.late) {
-                    self.take_end(ended);
+                    self.take_end(&ended);
                 }
                 continue;
             }
@@ -233,14 +233,14 @@ impl RunLoop {
                 command = self.inbox.recv() => {
                     if let Some(command) = command { self.handle(command)?; }
                 }
-                Some(ended) = self.attempts.endings.recv() => self.take_end(ended),
+                Some(ended) = self.attempts.endings.recv() => self.take_end(&ended),
                 () = self.owner.lease.woken() => { self.catch_up()?; }
                 () = self.owner.lease.lost() => return Err(JournalError::Superseded.into()),
                 () = timer => {}
                 () = lane_freed, if !self.wants.calls.is_empty() => {}
             }
             while let Ok(ended) = self.attempts.endings.try_recv() {
-                self.take_end(ended);
+                self.take_end(&ended);
             }
         }
     }

@@ -551,7 +551,7 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
             }
         }
     };
-    let safe = !work.has_effect() || rules.idempotent;
+    let safe = !work.has_effect() || rules.idempotent || work.is_idempotent();
     let approval_text = if approval == Approval::None { ApprovalText::default() } else { approval_text(asked)? };
     Ok(Want {
         key: asked.key.clone(),

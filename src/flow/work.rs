@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 
 use crate::core::host::NamedHosts;
 use crate::core::model::{Image, Message, Role};
+use crate::core::schema::Schema;
 use crate::core::step::{Does, OnCut};
 use crate::core::template::{Expr, References, Template, TemplateError};
-use crate::core::work::{CommandWork, HttpWork, PromptWork, Reply, Work};
+use crate::core::tool::OwnTool;
+use crate::core::work::{CommandWork, HttpWork, PromptWork, Reply, SECRET_MARK, Work};
 use crate::flow::effort;
 use crate::flow::mistake::Mistake;
 use crate::flow::names::Names;
@@ -154,6 +156,10 @@ fn work(node: &Node, sight: &Sight<'_>, model: Option<&str>, turns: Vec<Message>
                 };
                 Mistake::of("args", source.as_deref(), tool, &error)
             })?;
+            if let Some(problem) = own.as_ref().and_then(|own| misfit(own, &args)) {
+                let message = format!("`args` does not fit what the tool `{tool}` takes: {problem}");
+                return Err(Mistake::saying("args", Some(&args.to_string()), message));
+            }
             Ok(Work::Tool { tool: tool.clone(), args, own: own.clone(), schema })
         }
         Doing::Ask(above) => {
@@ -170,6 +176,15 @@ fn work(node: &Node, sight: &Sight<'_>, model: Option<&str>, turns: Vec<Message>
             Ok(Work::Transform { value: Value::Null, schema: None })
         }
     }
+}
+
+/// What a tool of the definition's own does not take, before anybody is asked about the call. What a secret is, is known when
+/// it is made.
+fn misfit(own: &OwnTool, args: &Value) -> Option<String> {
+    if args.to_string().contains(SECRET_MARK) {
+        return None;
+    }
+    Schema::compile(&own.spec("").input).ok()?.judge(args).err()
 }
 
 fn prompt(

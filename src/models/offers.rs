@@ -40,7 +40,7 @@ impl AnswerTool {
 /// Which calls of an answer to a request are the answer.
 pub(super) fn answer_calls(request: &ModelRequest, unsupported: UnsupportedFeatures) -> AnswerCalls {
     if request.tools.is_empty() {
-        return AnswerCalls::Any;
+        return if request.schema.is_some() { AnswerCalls::Any } else { AnswerCalls::IfSilent };
     }
     AnswerTool::of(request, unsupported).map_or(AnswerCalls::None, |tool| AnswerCalls::Named(tool.name.to_owned()))
 }

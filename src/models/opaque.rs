@@ -15,7 +15,7 @@ const OF: &str = "of";
 const KEPT: &str = "kept";
 
 /// What was kept of a turn of `target`, `PROVIDER/MODEL`.
-pub(super) fn tagged(target: &str, kept: Value) -> Arc<Value> {
+pub(super) fn tagged(target: &str, kept: &Value) -> Arc<Value> {
     Arc::new(json!({ OF: target, KEPT: kept }))
 }
 

@@ -102,7 +102,9 @@ impl Dialect for OpenAi {
     fn check(&self, context: &RequestContext<'_>, answer: &mut PartialAnswer) {
         let (sent, read) = (context.request.prompt_tokens(), answer.input_tokens);
         // Some local servers take tools, and have a template that does not show them to the model.
-        let offered = !context.request.tools.is_empty() && answer.call_count() == 0;
+        // Who has called one has seen them.
+        let called = answer.call_count() > 0 || context.request.messages.iter().any(|said| !said.calls.is_empty());
+        let offered = !context.request.tools.is_empty() && !called;
         if offered && read > 0 && read * 2 < sent {
             answer.notes.push(format!(
                 "The model may not have seen its tools: the server read {read} of about {sent} tokens. Its template may have \

@@ -118,7 +118,7 @@ impl Exchange<'_> {
             call.arguments = redactor.redact_json(std::mem::take(&mut call.arguments));
         }
         let opaque = opaque.filter(|_| !calls.is_empty());
-        let opaque = opaque.map(|kept| opaque::tagged(self.target, redactor.redact_json(kept)));
+        let opaque = opaque.map(|kept| opaque::tagged(self.target, &redactor.redact_json(kept)));
         let why = "it was given together with calls of tools, before their results".to_owned();
         let discarded = premature.map(|text| Discarded { text: redactor.redact(&text).into(), why });
         let (notes, discarded) = (notes.iter().map(|note| redactor.redact(note)).collect(), Vec::from_iter(discarded));

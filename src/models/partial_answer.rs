@@ -30,6 +30,8 @@ pub(super) enum AnswerCalls {
     Any,
     /// Those of this tool.
     Named(String),
+    /// The first that has arguments, where there is no text before it: neither tools nor a form were asked for.
+    IfSilent,
     /// None of them.
     None,
 }
@@ -181,6 +183,7 @@ impl PartialAnswer {
     fn is_answer(&self, at: usize) -> bool {
         match &self.answer_calls {
             AnswerCalls::Any => true,
+            AnswerCalls::IfSilent => self.text.as_str().trim().is_empty(),
             AnswerCalls::Named(name) => self.calls.name(at) == name,
             AnswerCalls::None => false,
         }
@@ -202,7 +205,8 @@ impl PartialAnswer {
 
     /// The name of a call that had not arrived whole when a limit cut the turn.
     pub(super) fn cut_call(&self) -> Option<&str> {
-        let offered = self.answer_calls != AnswerCalls::Any && !self.is_answer(self.calls.len().saturating_sub(1));
+        let unasked = matches!(self.answer_calls, AnswerCalls::Any | AnswerCalls::IfSilent);
+        let offered = !unasked && !self.is_answer(self.calls.len().saturating_sub(1));
         self.calls.unfinished().filter(|_| offered && self.finish == Finish::Length)
     }
 
@@ -244,7 +248,7 @@ impl PartialAnswer {
         let counts = self.counts.take().map(|at| self.calls.take_text(at));
         let (text, thinking) = (self.text.into_string(), self.thinking.into_string());
         let offered = |call: &ModelCall| match &self.answer_calls {
-            AnswerCalls::Any => false,
+            AnswerCalls::Any | AnswerCalls::IfSilent => false,
             AnswerCalls::Named(answer) => call.name != *answer,
             AnswerCalls::None => true,
         };
@@ -254,14 +258,14 @@ impl PartialAnswer {
             return WholeTurn { text: counts.unwrap_or(text), thinking, ..WholeTurn::default() };
         }
         let (calls, with_calls): (Vec<ModelCall>, Vec<Map<String, Value>>) = calls.into_iter().unzip();
-        let opaque = self.opaque.finish(&thinking, with_calls);
+        let opaque = self.opaque.finish(&thinking, &with_calls);
         WholeTurn { text, thinking, calls, opaque, premature: counts }
     }
 }
 
 impl OpaqueParts {
     /// All of it as one value; `None` where there is nothing to send back.
-    fn finish(self, thinking: &str, with_calls: Vec<Map<String, Value>>) -> Option<Value> {
+    fn finish(self, thinking: &str, with_calls: &[Map<String, Value>]) -> Option<Value> {
         let mut kept = Map::new();
         if !self.blocks.is_empty() {
             let block = |ThoughtBlock { at, mut block, thinking, signature, .. }: ThoughtBlock| {

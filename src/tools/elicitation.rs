@@ -234,10 +234,10 @@ mod tests {
 
     #[test]
     fn a_schema_is_a_form_and_its_answer_is_what_the_server_expects() {
+        use FieldType::{Boolean, Choice, Choices, Date, Integer, Json, Number, Text};
         let question = question();
         let form = question.form(None).unwrap();
         let kinds: Vec<FieldType> = form.fields().iter().map(|field| field.kind).collect();
-        use FieldType::{Boolean, Choice, Choices, Date, Integer, Json, Number, Text};
         assert_eq!(kinds, [Choice, Text, Text, Date, Integer, Number, Boolean, Choice, Choice, Choices, Text, Json]);
         assert!(form.fields()[0].label.contains("`people` asks: Who are you?"));
         assert_eq!(form.fields()[1].label, "Full name (required)");

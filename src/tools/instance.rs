@@ -137,7 +137,7 @@ impl Instance {
         let unready = Unready(Some(&peer));
         match timeout(self.patience, self.handshake(&peer, http.as_ref())).await {
             Ok(Ok((has_tools, tells))) => {
-                unready.is_ready();
+                unready.got_ready();
                 if let Some(wire) = http {
                     tokio::spawn(wire.listen());
                 }
@@ -363,9 +363,9 @@ impl Instance {
         let spooled = context.spool.text(call.run, &call.spool_name);
         let (tool, redactor) = (call.tool.clone(), self.secrets.redactor());
         if matches!(reply, Reply::Value(_)) {
-            return returned::read(reply, &tool, spooled, &redactor);
+            return returned::read(&reply, &tool, spooled, &redactor);
         }
-        let reading = tokio::task::spawn_blocking(move || returned::read(reply, &tool, spooled, &redactor));
+        let reading = tokio::task::spawn_blocking(move || returned::read(&reply, &tool, spooled, &redactor));
         reading.await.unwrap_or_else(|error| CallReturn::Failed {
             error: self.failure(&format!("returned what could not be read ({error})")),
         })
@@ -419,7 +419,7 @@ impl Instance {
 struct Unready<'p>(Option<&'p Arc<Peer>>);
 
 impl Unready<'_> {
-    fn is_ready(mut self) {
+    fn got_ready(mut self) {
         self.0 = None;
     }
 }

@@ -2,6 +2,7 @@
 //! kept to be shown when the server fails.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// As much is kept, in bytes.
@@ -62,7 +63,8 @@ impl ServerLog {
                 odd.push_str(line);
             }
             if kept.more_odd > 0 {
-                odd.push_str(&format!("\n  and {} more", kept.more_odd));
+                // Writing to a String cannot fail.
+                let _ = write!(odd, "\n  and {} more", kept.more_odd);
             }
             text = if text.is_empty() { odd } else { format!("{text}\n{odd}") };
         }

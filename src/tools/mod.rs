@@ -26,6 +26,7 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::ports::{
     AttemptContext, BoxFuture, CallOutcome, InspectedServer, Secrets, ServerCall, ToolScope, ToolServers,
 };
+use crate::core::step::Timespan;
 use crate::core::tool::{CallReturn, DeclaredTool, DeclaredTools, ToolRules, ToolServer, ToolSpec, server_of};
 
 mod elicitation;
@@ -174,7 +175,7 @@ impl ToolServers for McpServers {
             };
             match reached {
                 Ok((instance, longest)) => {
-                    let longest = call.timeout.map_or(longest, |timeout| timeout.duration());
+                    let longest = call.timeout.map_or(longest, Timespan::duration);
                     instance.call(&call, longest, &context).await
                 }
                 Err(error) => CallOutcome::Known(CallReturn::Failed { error }),

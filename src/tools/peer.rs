@@ -228,20 +228,20 @@ impl Peer {
                         let _ = pending.reply.send(reply.map_err(Fault::Rpc));
                     }
                 }
-                Message::Request { id, method, params } => self.asked(id, &method, params),
+                Message::Request { id, method, params } => self.asked(&id, &method, params),
                 Message::Notification { method, params } => self.hears(&method, &params),
                 Message::Rubbish(text) => self.log.odd(&text),
             }
         }
     }
 
-    fn asked(&self, id: Value, method: &str, params: Value) {
+    fn asked(&self, id: &Value, method: &str, params: Value) {
         match method {
-            "ping" => self.answer(&id, &json!({})),
+            "ping" => self.answer(id, &json!({})),
             "elicitation/create" => {
                 // It does not say for which call: the newest one is the best guess.
                 let asks = self.state().pending.values().rev().find_map(|pending| pending.events.clone());
-                let cancel = || self.answer(&id, &json!({ "action": "cancel" }));
+                let cancel = || self.answer(id, &json!({ "action": "cancel" }));
                 match asks {
                     Some(events) if events.send(CallEvent::Asks { id: id.clone(), params }).is_ok() => {}
                     _ => cancel(),

@@ -33,9 +33,9 @@ const PIECE: usize = 1 << 16;
 const MAX_NOTES: usize = 20;
 
 /// Reads a result. `tool` names it in sentences.
-pub fn read(reply: Reply, tool: &str, spooled: Box<dyn SpooledText>, redactor: &Redactor) -> CallReturn {
+pub fn read(reply: &Reply, tool: &str, spooled: Box<dyn SpooledText>, redactor: &Redactor) -> CallReturn {
     let mut gathered = Gathered::new(spooled, redactor.clone());
-    let read = match &reply {
+    let read = match reply {
         Reply::Value(value) => ResultSeed { gathered: &mut gathered, structured: usize::MAX }.deserialize(value),
         Reply::Large { file, .. } => rewound(file).map_err(serde_json::Error::custom).and_then(|file| {
             let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(PIECE, file));
@@ -178,7 +178,7 @@ impl Gathered {
                 self.images.push(Image { name, media_type, base64: base64.into() });
             }
             Data::Kept(base64) => {
-                self.note(format!("a picture of {} bytes is not kept: there are too many", base64.len() / 4 * 3))
+                self.note(format!("a picture of {} bytes is not kept: there are too many", base64.len() / 4 * 3));
             }
             Data::TooLarge(size) => self.note(format!("a picture of {} bytes is too large to be kept", size / 4 * 3)),
         }
@@ -191,18 +191,14 @@ impl Gathered {
         // An error is what the tool says of it.
         let structured = self.structured.filter(|_| !self.is_error || text.is_empty());
         let mut notes: Vec<String> = self.notes.iter().map(|note| redactor.redact(note)).collect();
-        let output = match structured {
-            Some(structured) => redactor.redact_json(structured),
-            None => {
-                if self.structured_cut {
-                    notes.insert(
-                        0,
-                        "the structured content is too large to be kept as such: this is its text".to_owned(),
-                    );
-                }
-                notes.splice(0..0, note);
-                Value::String(text)
+        let output = if let Some(structured) = structured {
+            redactor.redact_json(structured)
+        } else {
+            if self.structured_cut {
+                notes.insert(0, "the structured content is too large to be kept as such: this is its text".to_owned());
             }
+            notes.splice(0..0, note);
+            Value::String(text)
         };
         CallReturn::Returned { output: Arc::new(output), is_error: self.is_error, images: self.images, notes }
     }
@@ -365,7 +361,7 @@ impl<'de> Visitor<'de> for ItemSeed<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for TextSeed<'_> {
+impl Visitor<'_> for TextSeed<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -382,7 +378,7 @@ impl<'de> Visitor<'de> for TextSeed<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for DataSeed {
+impl Visitor<'_> for DataSeed {
     type Value = Option<Data>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

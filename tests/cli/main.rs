@@ -9,6 +9,7 @@ mod codes;
 mod damage;
 mod deadlines;
 mod decisions;
+mod documented_tools;
 mod files;
 mod gates;
 mod hosts;

@@ -159,6 +159,7 @@ impl ToolUse {
     }
 
     /// All calls, in the order in which they were asked for.
+    #[must_use]
     pub fn calls(&self) -> impl DoubleEndedIterator<Item = &ToolCall> {
         self.turns.iter().flat_map(|turn| &turn.calls)
     }

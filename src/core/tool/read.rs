@@ -60,7 +60,7 @@ impl Reader<'_> {
             return None;
         }
         // The config of earlier versions took any name for a server.
-        if !is_id(&name) && !(server && self.files.is_none()) {
+        if !(is_id(&name) || server && self.files.is_none()) {
             let message = format!(
                 "`{}` is no name of a tool; a name is a letter or `_`, then letters, digits, `_` or `-`",
                 name.escape_debug()
@@ -78,10 +78,10 @@ impl Reader<'_> {
         let is_started = command.is_some();
         let reach = if is_started {
             let command = command.and_then(|item| item.argv()).map(values);
-            let (env, cwd) = (self.references(table, "env"), table.text("cwd"));
+            let (env, cwd) = (Self::references(table, "env"), table.text("cwd"));
             command.map(|command| Reach::Program { command, env, cwd })
         } else {
-            let headers = self.references(table, "headers");
+            let headers = Self::references(table, "headers");
             url.and_then(|item| item.url()).map(|url| Reach::Http { url, headers })
         };
         let approve = table.get("approve").map(|item| self.approve(item)).unwrap_or_default();
@@ -142,7 +142,7 @@ impl Reader<'_> {
     }
 
     /// Values, or references to them.
-    fn references(&self, table: &Table<'_>, key: &str) -> BTreeMap<String, String> {
+    fn references(table: &Table<'_>, key: &str) -> BTreeMap<String, String> {
         table.named(key, |item| {
             let text = item.text()?.value;
             if ["env:", "cmd:"].iter().any(|kind| text.starts_with(kind)) && text.parse::<SecretRef>().is_err() {
@@ -209,7 +209,7 @@ impl Reader<'_> {
                 }
             }
         }
-        let (env, cwd) = (self.references(table, "env"), table.text("cwd"));
+        let (env, cwd) = (Self::references(table, "env"), table.text("cwd"));
         argv.map(|argv| OwnWork::Program { argv: values(argv), env, cwd, files: BTreeMap::new() })
     }
 

@@ -35,7 +35,7 @@ mod tests {
 
     fn declared(expr: &str) -> Value {
         json!({
-            "price": { "own": { "description": "The price.", "does": { "expr": expr }, "approve": "never" } },
+            "price": { "own": { "description": "The price.", "input": { "type": "object" }, "does": { "expr": expr }, "approve": "never" } },
             "other": { "own": { "description": "Another.", "does": { "expr": "1" } } },
             "files": { "server": { "reach": { "program": { "command": ["files"] } } } },
         })
@@ -86,6 +86,24 @@ mod tests {
     fn approve_of_a_prompt_with_tools_is_about_their_calls_and_not_about_the_prompt() {
         let (_, made, approval) = work(offering(&json!({ "approve": "always" }), "2"), "p");
         assert_eq!((tools(&made).approve, approval), (ToolApproval::Always, Approval::None));
+    }
+
+    #[test]
+    fn arguments_that_do_not_fit_a_tool_of_one_s_own_fail_before_anybody_is_asked() {
+        let step = |of: &str| json!({ "id": "t", "does": { "kind": "tool", "tool": "price", "args": { "of": of } } });
+        let outcome = |of: &str| {
+            let mut task = workflow_with(&json!([step(of)]), &json!({ "result": { "title": "t", "body": "b" } }));
+            let mut tools = declared("2");
+            tools["price"]["own"]["input"] = json!({ "type": "object", "properties": { "of": { "type": "integer" } } });
+            tools["price"]["own"]["idempotent"] = json!(true);
+            task.tools = serde_json::from_value(tools).unwrap();
+            Sim::new(task, json!({}))
+        };
+        let (key, failure) = outcome("{{ 'x' }}").failure();
+        assert_eq!(key, "t");
+        assert!(failure.message.starts_with("`args` does not fit what the tool `price` takes: "), "{failure}");
+        let fits = outcome("{{ 1 + 1 }}");
+        assert_eq!(fits.performed, ["t"]);
     }
 
     #[test]

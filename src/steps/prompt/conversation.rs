@@ -5,6 +5,7 @@
 //! are seen by nobody else. A call of a tool that there is not, or with arguments that are none, is kept as the model wrote
 //! it: whoever makes the calls refuses it, and the model reads why.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -126,7 +127,8 @@ fn read(returned: &CallReturn) -> (String, bool) {
             };
             let mut read = cut(text);
             for note in notes {
-                read.push_str(&format!("\n({note})"));
+                // Writing to a String cannot fail.
+                let _ = write!(read, "\n({note})");
             }
             (read, *is_error)
         }
@@ -150,7 +152,8 @@ fn cut(mut text: String) -> String {
     if text.len() > MOST_READ {
         let left_out = text.len() - text.floor_char_boundary(MOST_READ);
         text.truncate(text.len() - left_out);
-        text.push_str(&format!("\n(… {left_out} bytes more are left out here)"));
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n(… {left_out} bytes more are left out here)");
     }
     text
 }

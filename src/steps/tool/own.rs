@@ -11,7 +11,7 @@ use crate::core::key::Segment;
 use crate::core::model::Asker;
 use crate::core::ports::{AttemptContext, AttemptOutcome, AttemptRequest, CallOutcome};
 use crate::core::secret::SecretRef;
-use crate::core::step::{Command, Parse, Speaks};
+use crate::core::step::{Command, Parse, Speaks, Timespan};
 use crate::core::template::{Expr, from_json};
 use crate::core::tool::{ARGS, CallReturn, OwnTool, OwnWork};
 use crate::core::work::{CommandWork, OwnFile, Work, secret_marker};
@@ -53,7 +53,7 @@ async fn program(tools: &Toolbox, does: &OwnWork, call: &ToolCall, context: &Att
         key: call.key.child(Segment::plain(format!("tool_{}", part.replace('.', "_")))),
         attempt: call.attempt,
         work: Arc::new(Work::Command(work.clone())),
-        timeout: call.timeout.map(|timeout| timeout.duration()),
+        timeout: call.timeout.map(Timespan::duration),
         longest_wait: None,
         asker: Asker::default(),
         cwd: call.scope.cwd.clone(),

@@ -150,6 +150,11 @@ async fn a_server_that_takes_tools_and_does_not_show_them_to_the_model_is_caught
     for _ in 0..2 {
         assert_eq!(ask(&models, with_tools("x")).await.unwrap().notes, Vec::<String>::new());
     }
+    // One that has called a tool has seen it, however its server counts.
+    let server = ModelServer::start([two_calls(ProviderKind::OpenAi), Reply::text("Done.").usage(Some((19, 5)))]);
+    let models = self::models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
+    let turn = ask(&models, with_tools("x")).await.unwrap();
+    assert_eq!(ask(&models, after(&with_tools("x"), &turn)).await.unwrap().notes, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -201,6 +206,16 @@ async fn a_turn_that_cannot_be_gone_on_from_fails_and_a_call_that_is_whole_count
         .collect();
     let endless = fails_with(deltas(&endless, "tool_calls")).await.unwrap_err().failure;
     assert!(endless.message.contains("more than 256 calls"), "{}", endless.message);
+}
+
+#[tokio::test]
+async fn calls_that_nobody_offered_do_not_take_the_place_of_what_is_said() {
+    let server = ModelServer::start([two_calls(ProviderKind::OpenAi)]);
+    let models = models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
+    let screen = Screen::default();
+    let done = models.complete(request("x"), screen.sink(), CancellationToken::new()).await.unwrap();
+    assert_eq!((done.text.data(), done.calls.len(), done.finish), ("Let me look.", 0, Finish::Stop));
+    assert_eq!(screen.text(), "Let me look.");
 }
 
 #[tokio::test]

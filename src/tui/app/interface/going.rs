@@ -11,6 +11,7 @@ use crate::tui::effect::{Effect, Errand, Go, Opening, Order, Parent, Terminal};
 use crate::tui::screens::connect::{ConnectScreen, form as connect_form, other_server};
 use crate::tui::screens::form::FormScreen;
 use crate::tui::screens::history::HistoryScreen;
+use crate::tui::screens::inbox::InboxScreen;
 
 impl Interface {
     /// Performs an effect, or hands it on.
@@ -38,8 +39,9 @@ impl Interface {
             Go::Back => self.back(out),
             Go::Inbox => {
                 out.push(Errand::ListWaiting { anew: true }.into());
+                let from = self.top().run();
                 self.stack.retain(|page| !matches!(page, AnyScreen::Inbox(_)));
-                self.stack.push(AnyScreen::Inbox(Box::default()));
+                self.stack.push(AnyScreen::Inbox(Box::new(InboxScreen::opened_from(from))));
             }
             Go::History => self.history(None, out),
             Go::HistoryOf(task) => self.history(Some(&task), out),

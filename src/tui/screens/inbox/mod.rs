@@ -115,6 +115,8 @@ impl InboxRow {
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each says something else of what is shown")]
 pub struct InboxScreen {
+    /// The run from which it was opened.
+    from: Option<RunId>,
     runs: Vec<Arc<Run>>,
     /// Whether it is known what waits.
     known: bool,
@@ -448,6 +450,12 @@ impl InboxScreen {
     }
 
     /// Makes the rows anew. The selection stays on its gate; when that is gone, see the top of this module.
+    /// Opened from a run: what waits there is looked at first.
+    #[must_use]
+    pub fn opened_from(run: Option<RunId>) -> Self {
+        Self { from: run, ..Self::default() }
+    }
+
     fn refresh(&mut self) {
         let before = self.rows.get(self.list.selected).filter(|row| !row.is_heading()).cloned();
         let place = self.list.selected;
@@ -472,7 +480,10 @@ impl InboxScreen {
         }
         let row = match before {
             // Nothing was selected, or a heading: the first gate, when there was none before.
-            None if knew_none => 1,
+            None if knew_none => {
+                let of_run = |row: &InboxRow| matches!(row, InboxRow::Gate(gate) if Some(gate.run) == self.from);
+                self.rows.iter().position(of_run).unwrap_or(1)
+            }
             None => place.min(self.rows.len().saturating_sub(1)),
             Some(row) => self.place_after(&row, place),
         };

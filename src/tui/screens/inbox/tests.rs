@@ -372,3 +372,16 @@ fn a_document_that_waits_is_paged_compared_and_taken_here() {
     assert_eq!((decision.document.as_deref(), decision.version), (Some("notes"), Some(3)));
     assert_eq!(decision.kind, DecisionKind::Again { model: None });
 }
+
+#[test]
+fn opened_from_a_run_it_shows_what_waits_there() {
+    let here = Arc::new(crate::tui::testing::tools::waiting().run);
+    let mut elsewhere = Run::clone(&here);
+    elsewhere.id = RunId::new(2, [9; 10]);
+    let elsewhere = Arc::new(elsewhere);
+    for (from, first) in [(Some(here.id), here.id), (None, elsewhere.id)] {
+        let mut screen = InboxScreen::opened_from(from);
+        screen.update(Message::Waiting(vec![Arc::clone(&elsewhere), Arc::clone(&here)]));
+        assert_eq!(screen.gate().map(|gate| gate.run), Some(first));
+    }
+}

@@ -15,7 +15,7 @@ use crate::core::tool_call::ToolCallId;
 use crate::tui::canvas::{Canvas, Extent};
 use crate::tui::theme::Theme;
 use crate::tui::tool_calls;
-use crate::tui::widgets::scroll::By;
+use crate::tui::widgets::scroll::{By, Scroll};
 
 /// The model.
 #[derive(Debug)]
@@ -108,6 +108,11 @@ impl Calls {
         let top = self.top(selected, canvas.frame.output);
         self.shown.set(top);
         canvas.lines(area, &lines[top.min(lines.len())..]);
+    }
+
+    /// Where the last frame was.
+    pub fn scroll(&self) -> Scroll {
+        Scroll::at(self.shown.get())
     }
 
     /// A little above the selected call, unless the person has scrolled.

@@ -425,10 +425,11 @@ fn changed_lines(before: &[String], after: &[String]) -> String {
     let (before, after) = (&before[same..], &after[same..]);
     let end = before.iter().rev().zip(after.iter().rev()).take_while(|(before, after)| before == after).count();
     let (gone, new) = (&before[..before.len() - end], &after[..after.len() - end]);
-    let marked =
-        |mark: char, lines: &[String]| lines.iter().map(|line| format!("    {mark} {line}\n")).collect::<String>();
+    let marked = |mark: &str, lines: &[String]| {
+        lines.iter().flat_map(|line| ["    ", mark, " ", line, "\n"]).collect::<String>()
+    };
     let elided = |count: usize| if count > 0 { "      …\n" } else { "" };
-    format!("{}{}{}{}", elided(same), marked('-', gone), marked('+', new), elided(end))
+    format!("{}{}{}{}", elided(same), marked("-", gone), marked("+", new), elided(end))
 }
 
 /// What work would do, in a block that nothing in it can leave: indented code has no end that could stand in it.

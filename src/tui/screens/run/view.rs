@@ -241,7 +241,8 @@ impl RunScreen {
     /// The marker of a text of which not all is on screen.
     fn more(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let scroll = match &self.over {
-            Over::Edit { .. } | Over::Document { .. } | Over::Fields { .. } | Over::Calls(_) => return,
+            Over::Edit { .. } | Over::Document { .. } | Over::Fields { .. } => return,
+            Over::Calls(calls) => calls.scroll(),
             Over::Compare(compare) => compare.scroll,
             Over::Prompt { scroll, .. } => *scroll,
             Over::None | Over::Filter | Over::Retry(_) | Over::Ask { .. } | Over::Confirm { .. } => self.scroll,
