@@ -281,7 +281,9 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
         }
         DecisionKind::Skip => vec![skipped(call, tool_call, by)],
         DecisionKind::Approve { for_run, arguments } => {
-            vec![allow::approved(call, gate, *for_run, arguments.as_ref(), by)?]
+            let others = if *for_run { allow::of_the_same_tool(run, gate, &by) } else { Vec::new() };
+            let allowed = allow::approved(call, gate, *for_run, arguments.as_ref(), by)?;
+            std::iter::once(allowed).chain(others).collect()
         }
         DecisionKind::Deny { reason } => vec![allow::denied(call, gate, reason, by)?],
         DecisionKind::Answer { value } if run.kind == Kind::Instruct && is_message(gate) => {

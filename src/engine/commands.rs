@@ -141,14 +141,6 @@ impl RunLoop {
             return Vec::new();
         }
         let who = &self.engine.who;
-        // What was asked before a person allowed its tool for the rest of the run is allowed as well.
-        let allowed = |gate: &&Gate| gate.tool().is_some_and(|tool| self.run.tools.allowed.contains(tool));
-        let allowed = self.run.waiting().filter(allowed).map(|gate| Decision::about(gate, DecisionKind::APPROVE));
-        let allowed = allowed.filter_map(|decision| decide::decide(&self.run, &decision, &Actor::Rule).ok());
-        let allowed: Vec<Event> = allowed.flatten().collect();
-        if !allowed.is_empty() {
-            return allowed;
-        }
         let decisions = self.run.waiting().filter_map(|gate| {
             let what = (self.policy)(&self.run, gate)?;
             Some(Decision::about(gate, what))

@@ -122,8 +122,8 @@ fn a_tool_is_allowed_for_the_rest_of_the_run_and_a_policy_is_for_tool_calls_too(
     home.step("run scribe").exits(3);
     let lines = home.write(
         "decisions",
-        "{\"key\":\"a\",\"call\":\"1.0\",\"decide\":\"approve\",\"for_run\":true,\"arguments\":{\"text\":\"mine\"}}\n\
-         {\"key\":\"a\",\"call\":\"1.1\",\"decide\":\"deny\",\"reason\":\"no\"}\n",
+        "{\"key\":\"a\",\"call\":\"1.1\",\"decide\":\"deny\",\"reason\":\"no\"}\n\
+         {\"key\":\"a\",\"call\":\"1.0\",\"decide\":\"approve\",\"for_run\":true,\"arguments\":{\"text\":\"mine\"}}\n",
     );
     home.run(["review", "last", "--decisions", lines.to_str().unwrap()]).exits(0);
     assert!(notes(&home).ends_with(r#"{"text":"mine"}"#), "{}", notes(&home));

@@ -12,6 +12,7 @@ use crate::core::event::Event;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{ApprovalBody, Gate, GateBody};
+use crate::core::run::Run;
 use crate::core::schema;
 use crate::core::work::Work;
 
@@ -53,6 +54,16 @@ pub(super) fn approved(
     };
     let arguments = arguments.cloned().map(Arc::new);
     Ok(Event::CallApproved { key: gate.key.clone(), call: gate.call, fingerprint, arguments, for_run, by })
+}
+
+/// Where a tool is allowed for the rest of the run: the events of allowing its calls that are asked about already.
+pub(super) fn of_the_same_tool(run: &Run, allowed: &Gate, by: &Actor) -> Vec<Event> {
+    let waits = |gate: &&Gate| {
+        gate.tool().is_some_and(|tool| allowed.tool() == Some(tool))
+            && (&gate.key, gate.call) != (&allowed.key, allowed.call)
+    };
+    let approved = |gate: &Gate| approved(run.call(&gate.key)?, gate, false, None, by.clone()).ok();
+    run.waiting().filter(waits).filter_map(approved).collect()
 }
 
 /// The arguments that a person gives are held to what the tool takes, as the model's are.
