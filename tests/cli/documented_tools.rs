@@ -1,4 +1,5 @@
 //! What the page about tools begins with, done as it says.
+#![allow(clippy::unwrap_used, reason = "tests may fail loudly")]
 
 use crate::support::cli::Home;
 

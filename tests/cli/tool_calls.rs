@@ -23,9 +23,9 @@ fn calls(texts: &[&str]) -> Reply {
 
 /// A home with a workflow whose model calls `note` for two texts, and then says so; and its model.
 fn home() -> (Home, ModelServer) {
-    let server = ModelServer::answering(|_, request| match request.body["messages"].to_string().contains("\"tool\"") {
-        true => Reply::text("all noted"),
-        false => calls(&["first", "second"]),
+    let server = ModelServer::answering(|_, request| {
+        let returned = request.body["messages"].to_string().contains("\"tool\"");
+        if returned { Reply::text("all noted") } else { calls(&["first", "second"]) }
     });
     let home = Home::asking(&server.url());
     let notes = home.path().join("notes");

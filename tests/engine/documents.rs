@@ -164,7 +164,7 @@ async fn what_is_decided_about_a_document_is_decided_of_what_was_seen() {
     let stale_seq = Decision { seq: Some(1), ..Decision::about_seen(&state, &gate, DecisionKind::Keep) };
     assert_eq!(refused(engine.decide(run, stale_seq).await), ErrorCode::StaleView);
     assert_eq!(harness.events(run).len(), before, "nothing changed");
-    let (_, mut updates) = Updates::of(&engine, run);
+    let (_, mut updates) = Updates::of(engine, run);
     engine.decide(run, Decision::about_seen(&state, &gate, DecisionKind::Keep)).await.unwrap();
     until_stopped(&mut updates).await;
     assert_eq!(refused(engine.decide(run, Decision::of(&gate, AGAIN)).await), ErrorCode::NotWaiting);

@@ -90,7 +90,7 @@ async fn a_model_is_chosen_for_a_step_before_it_begins() {
     let run = harness.start(&steps, json!({}));
     harness.drive(run).await;
     let engine = &harness.engine;
-    let (_, mut updates) = Updates::of(&engine, run);
+    let (_, mut updates) = Updates::of(engine, run);
     engine.choose_model(run, &"b".parse().unwrap(), "big/model", InstructionScope::Remaining).await.unwrap();
     until_stopped(&mut updates).await;
     let state = engine.load(run).unwrap();

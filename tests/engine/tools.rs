@@ -36,7 +36,7 @@ fn turns(request: &AttemptRequest) -> usize {
 
 /// What the model reads of what the calls of its last turn came to.
 fn read(request: &AttemptRequest) -> String {
-    let last = request.transcript.iter().flat_map(|transcript| transcript.turns.last());
+    let last = request.transcript.iter().filter_map(|transcript| transcript.turns.last());
     let returned = last.flat_map(|turn| &turn.returned);
     let text = |returned: &CallReturn| match returned {
         CallReturn::Returned { output, .. } => output.to_string(),

@@ -43,7 +43,10 @@ fn sse(frames: &[Value]) -> Reply {
 }
 
 fn lines(frames: &[Value]) -> Reply {
-    Reply::raw("application/x-ndjson", frames.iter().map(|frame| format!("{frame}\n")).collect::<String>())
+    Reply::raw(
+        "application/x-ndjson",
+        frames.iter().flat_map(|frame| [frame.to_string(), "\n".to_owned()]).collect::<String>(),
+    )
 }
 
 /// Frames of chat completions with these deltas, which end for this reason.
@@ -143,52 +146,46 @@ async fn a_model_of_every_protocol_calls_tools_and_reads_what_they_return() {
         let sent = server.requests();
         let tools = sent[0].body["tools"].as_array().unwrap();
         let schema = &offer("x").input;
-        match kind {
-            ProviderKind::Anthropic => {
+        if kind == ProviderKind::Anthropic {
+            assert_eq!(
+                tools[0],
+                json!({"name": "files__read", "description": "Does files__read.", "input_schema": schema})
+            );
+            assert_eq!(sent[0].body.get("tool_choice"), None);
+            let messages = sent[1].body["messages"].as_array().unwrap();
+            assert_eq!(
+                messages[1..],
+                [
+                    json!({"role": "assistant", "content": [
+                        {"type": "text", "text": "Let me look."},
+                        {"type": "tool_use", "id": "toolu_1", "name": "files__read", "input": {"path": "a"}},
+                        {"type": "tool_use", "id": "toolu_2", "name": "files__list", "input": {"path": "b"}},
+                    ]}),
+                    json!({"role": "user", "content": [
+                        {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "what files__read says"}]},
+                        {"type": "tool_result", "tool_use_id": "toolu_2", "content": [{"type": "text", "text": "what files__list says"}]},
+                    ]}),
+                ]
+            );
+        } else {
+            let function = json!({"name": "files__read", "description": "Does files__read.", "parameters": schema});
+            assert_eq!(tools[0], json!({"type": "function", "function": function}));
+            let messages = sent[1].body["messages"].as_array().unwrap();
+            assert_eq!((&messages[2]["role"], &messages[2]["content"]), (&json!("assistant"), &json!("Let me look.")));
+            let calls = messages[2]["tool_calls"].as_array().unwrap();
+            if kind == ProviderKind::Ollama {
+                assert_eq!(calls[1], json!({"function": {"name": "files__list", "arguments": {"path": "b"}}}));
                 assert_eq!(
-                    tools[0],
-                    json!({"name": "files__read", "description": "Does files__read.", "input_schema": schema})
+                    messages[4],
+                    json!({"role": "tool", "tool_name": "files__list", "content": "what files__list says"})
                 );
-                assert_eq!(sent[0].body.get("tool_choice"), None);
-                let messages = sent[1].body["messages"].as_array().unwrap();
+            } else {
+                let function = json!({"name": "files__list", "arguments": "{\"path\":\"b\"}"});
+                assert_eq!(calls[1], json!({"id": "c2", "type": "function", "function": function}));
                 assert_eq!(
-                    messages[1..],
-                    [
-                        json!({"role": "assistant", "content": [
-                            {"type": "text", "text": "Let me look."},
-                            {"type": "tool_use", "id": "toolu_1", "name": "files__read", "input": {"path": "a"}},
-                            {"type": "tool_use", "id": "toolu_2", "name": "files__list", "input": {"path": "b"}},
-                        ]}),
-                        json!({"role": "user", "content": [
-                            {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "what files__read says"}]},
-                            {"type": "tool_result", "tool_use_id": "toolu_2", "content": [{"type": "text", "text": "what files__list says"}]},
-                        ]}),
-                    ]
+                    messages[4],
+                    json!({"role": "tool", "tool_call_id": "c2", "content": "what files__list says"})
                 );
-            }
-            _ => {
-                let function = json!({"name": "files__read", "description": "Does files__read.", "parameters": schema});
-                assert_eq!(tools[0], json!({"type": "function", "function": function}));
-                let messages = sent[1].body["messages"].as_array().unwrap();
-                assert_eq!(
-                    (&messages[2]["role"], &messages[2]["content"]),
-                    (&json!("assistant"), &json!("Let me look."))
-                );
-                let calls = messages[2]["tool_calls"].as_array().unwrap();
-                if kind == ProviderKind::Ollama {
-                    assert_eq!(calls[1], json!({"function": {"name": "files__list", "arguments": {"path": "b"}}}));
-                    assert_eq!(
-                        messages[4],
-                        json!({"role": "tool", "tool_name": "files__list", "content": "what files__list says"})
-                    );
-                } else {
-                    let function = json!({"name": "files__list", "arguments": "{\"path\":\"b\"}"});
-                    assert_eq!(calls[1], json!({"id": "c2", "type": "function", "function": function}));
-                    assert_eq!(
-                        messages[4],
-                        json!({"role": "tool", "tool_call_id": "c2", "content": "what files__list says"})
-                    );
-                }
             }
         }
     }

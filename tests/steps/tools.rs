@@ -29,8 +29,8 @@ fn call(id: &str, name: &str, arguments: Value) -> ModelCall {
     ModelCall { id: id.to_owned(), name: name.to_owned(), arguments }
 }
 
-fn transcript(turns: Vec<PastTurn>) -> Option<Transcript> {
-    Some(Transcript { tools: Arc::from([spec("files/read"), spec("price")]), turns })
+fn transcript(turns: Vec<PastTurn>) -> Transcript {
+    Transcript { tools: Arc::from([spec("files/read"), spec("price")]), turns }
 }
 
 fn prompt(schema: Option<Value>) -> Work {
@@ -64,7 +64,7 @@ async fn a_model_that_calls_tools_ends_a_turn_and_is_asked_again_with_what_they_
         ),
         Says::Text("It costs 3.", Finish::Stop),
     ]);
-    fixture.transcript = transcript(Vec::new());
+    fixture.transcript = Some(transcript(Vec::new()));
     let first = turn(&fixture, prompt(None)).await;
     assert_eq!((first.turn, first.text.data(), first.measured.finish), (1, "Let me look. ", Some(Finish::Calls)));
     let calls: Vec<(String, &str)> = first.calls.iter().map(|call| (call.call.to_string(), &*call.tool)).collect();
@@ -85,7 +85,7 @@ async fn a_model_that_calls_tools_ends_a_turn_and_is_asked_again_with_what_they_
         (Arc::new(denied), None),
         (Arc::new(shown), None),
     ];
-    fixture.transcript = transcript(vec![PastTurn { turn: Arc::new(first), returned: ends }]);
+    fixture.transcript = Some(transcript(vec![PastTurn { turn: Arc::new(first), returned: ends }]));
     let AttemptOutcome::Done { output, .. } = fixture.perform(prompt(None)).await else { panic!() };
     assert_eq!(output, "It costs 3.");
     let asked = fixture.asked();
@@ -124,11 +124,11 @@ async fn an_answer_that_does_not_fit_is_asked_for_once_more_with_all_that_the_to
         Says::Text("{\"cost\": 3}", Finish::Stop),
         Says::Text("{\"price\": 3}", Finish::Stop),
     ]);
-    fixture.transcript = transcript(Vec::new());
+    fixture.transcript = Some(transcript(Vec::new()));
     let first = turn(&fixture, prompt(schema.clone())).await;
     assert_eq!(first.opaque.as_deref(), Some(&json!({ "provider": { "signed": "thoughts" } })), "no ids, none kept");
     fixture.transcript =
-        transcript(vec![PastTurn { turn: Arc::new(first), returned: vec![(returned(json!(3)), None)] }]);
+        Some(transcript(vec![PastTurn { turn: Arc::new(first), returned: vec![(returned(json!(3)), None)] }]));
     let AttemptOutcome::Done { output, problem, .. } = fixture.perform(prompt(schema)).await else { panic!() };
     assert_eq!((output, problem), (json!({ "price": 3 }), None));
     let repair = &fixture.asked()[2];
@@ -142,7 +142,7 @@ async fn a_model_that_looks_again_before_it_answers_once_more_is_let() {
     let schema = Some(json!({ "type": "object", "required": ["price"] }));
     let mut fixture = StepFixture::new()
         .says([Says::Text("no idea", Finish::Stop), Says::Calls("", vec![call("c", "price", json!({}))])]);
-    fixture.transcript = transcript(Vec::new());
+    fixture.transcript = Some(transcript(Vec::new()));
     let first = turn(&fixture, prompt(schema)).await;
     assert_eq!((first.turn, first.calls.len(), first.measured.usage.input_tokens), (1, 1, 20));
     assert_eq!(first.measured.discarded[0].text.data(), "no idea");
@@ -210,14 +210,14 @@ fn known(output: Value) -> CallOutcome {
     CallOutcome::Known((*returned(output)).clone())
 }
 
-fn own(does: Value) -> OwnTool {
+fn own(does: &Value) -> OwnTool {
     let input = json!({ "type": "object", "properties": { "of": { "type": "string" } } });
     serde_json::from_value(json!({ "description": "Own.", "input": input, "does": does, "approve": "never" })).unwrap()
 }
 
 /// A program in the shell.
 fn shell(script: &str) -> OwnTool {
-    own(json!({ "program": { "argv": ["sh", "-c", script] } }))
+    own(&json!({ "program": { "argv": ["sh", "-c", script] } }))
 }
 
 async fn call_own(fixture: &StepFixture, own: OwnTool, arguments: Value) -> CallOutcome {
@@ -283,7 +283,7 @@ async fn a_program_of_one_s_own_reads_its_arguments_as_json_and_gives_text_or_a_
 async fn a_secret_reaches_a_program_s_environment_and_comes_back_from_nowhere() {
     let fixture = StepFixture::new().with_token("hunter2hunter2");
     let tool = |script: &str| {
-        own(json!({ "program": { "argv": ["sh", "-c", script], "env": { "KEY": "env:TOKEN", "PLAIN": "x" } } }))
+        own(&json!({ "program": { "argv": ["sh", "-c", script], "env": { "KEY": "env:TOKEN", "PLAIN": "x" } } }))
     };
     let length = call_own(&fixture, tool("printf %s \"$KEY$PLAIN\" | wc -c"), json!({})).await;
     assert_eq!(length, known(json!(15)), "the program has the value");
@@ -311,7 +311,7 @@ async fn a_program_that_fails_says_so_and_one_that_takes_too_long_is_in_doubt() 
         (error.class, error.message.as_str()),
         (FailureClass::Timeout, "the tool `mine` took longer than 50ms; its `timeout` may be raised")
     );
-    let nowhere = own(json!({ "program": { "argv": ["no-such-program"] } }));
+    let nowhere = own(&json!({ "program": { "argv": ["no-such-program"] } }));
     let CallOutcome::Known(CallReturn::Failed { error }) = call_own(&fixture, nowhere, json!({})).await else {
         panic!()
     };
@@ -336,7 +336,7 @@ async fn a_program_of_the_definition_s_folder_runs_with_the_bytes_that_were_pinn
     fixture.files = [("tool.sh".to_owned(), text.to_vec())].into_iter().collect();
     let tool = |hash: &[u8]| {
         let files = json!({ "tool.sh": Fingerprint::of_bytes(hash) });
-        own(json!({ "program": { "argv": ["sh", "@/tool.sh"], "files": files } }))
+        own(&json!({ "program": { "argv": ["sh", "@/tool.sh"], "files": files } }))
     };
     assert_eq!(call_own(&fixture, tool(text), json!({})).await, known(json!("pinned")));
     let CallOutcome::Known(CallReturn::Failed { error }) = call_own(&fixture, tool(b"other"), json!({})).await else {
@@ -348,11 +348,11 @@ async fn a_program_of_the_definition_s_folder_runs_with_the_bytes_that_were_pinn
 #[tokio::test]
 async fn an_expression_computes_over_its_arguments() {
     let fixture = StepFixture::new();
-    let sum = own(json!({ "expr": "{'sum': args.a + args.b, 'said': args.of | upper}" }));
+    let sum = own(&json!({ "expr": "{'sum': args.a + args.b, 'said': args.of | upper}" }));
     let outcome = call_own(&fixture, sum, json!({ "a": 1, "b": 2, "of": "x" })).await;
     assert_eq!(outcome, known(json!({ "sum": 3, "said": "X" })));
     let CallOutcome::Known(CallReturn::Failed { error }) =
-        call_own(&fixture, own(json!({ "expr": "args.nothing" })), json!({})).await
+        call_own(&fixture, own(&json!({ "expr": "args.nothing" })), json!({})).await
     else {
         panic!()
     };

@@ -71,7 +71,7 @@ pub struct Returned {
 
 pub struct Servers {
     pub folder: tempfile::TempDir,
-    pub servers: McpServers,
+    pub mcp: McpServers,
     pub cancel: CancellationToken,
     deltas: Arc<Mutex<Vec<Delta>>>,
     forms: Arc<Mutex<Vec<Value>>>,
@@ -92,7 +92,7 @@ impl Servers {
         let servers = McpServers::with_patience(declared, Arc::new(FakeSecrets::default()), environment, patience);
         let (deltas, forms, answers) = (Arc::default(), Arc::default(), Arc::default());
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, servers, cancel: CancellationToken::new(), deltas, forms, answers }
+        Self { folder, mcp: servers, cancel: CancellationToken::new(), deltas, forms, answers }
     }
 
     /// The same, whose calls are not stopped.
@@ -105,7 +105,7 @@ impl Servers {
     }
 
     pub async fn list(&self) -> Result<Vec<String>, Failure> {
-        let tools = self.servers.list(self.scope(), "odd".to_owned()).await?;
+        let tools = self.mcp.list(self.scope(), "odd".to_owned()).await?;
         Ok(tools.into_iter().map(|spec| spec.tool).collect())
     }
 
@@ -140,7 +140,7 @@ impl Servers {
             run: RunId::new(0, [1; 10]),
             spool_name: "call".to_owned(),
         };
-        self.servers.call(call, self.context()).await
+        self.mcp.call(call, self.context()).await
     }
 
     /// Calls a tool of `odd`, which returns.
@@ -183,7 +183,7 @@ impl Servers {
     }
 
     pub async fn close(&self) {
-        self.servers.close().await;
+        self.mcp.close().await;
     }
 
     /// What the server was told, one method after the other.

@@ -168,7 +168,7 @@ async fn each_folder_and_each_environment_has_an_instance_of_its_own() {
             run: stepwell::core::id::RunId::new(0, [1; 10]),
             spool_name: "call".to_owned(),
         };
-        format!("{:?}", servers.servers.call(call, servers.context()).await)
+        format!("{:?}", servers.mcp.call(call, servers.context()).await)
     };
     let here = servers.folder.path();
     let pids = [pid("odd/pid", here).await, pid("odd/pid", other.path()).await, pid("even/pid", here).await];

@@ -37,7 +37,7 @@ async fn a_list_is_read_again_when_the_server_says_that_it_changed_and_only_then
 #[tokio::test]
 async fn tools_that_cannot_be_called_are_left_out_and_said() {
     let servers = Servers::one(odd(&["odd-tools"]));
-    let inspected = stepwell::core::ports::ToolServers::inspect(&servers.servers, servers.scope()).await;
+    let inspected = stepwell::core::ports::ToolServers::inspect(&servers.mcp, servers.scope()).await;
     let tools = inspected[0].tools.as_ref().unwrap();
     assert_eq!(tools.iter().filter(|tool| tool.tool == "odd/echo").count(), 1);
     assert_eq!(tools[0].description.data(), "Does echo.");
@@ -72,8 +72,8 @@ async fn a_server_is_named_with_the_rules_of_its_tools() {
     let mut server = odd(&["mark=mark"]);
     server.approve = vec![(Pattern("read_*".into()), ToolApproval::Never)];
     let servers = Servers::one(server);
-    assert_eq!(servers.servers.servers(&servers.scope()), ["odd"]);
-    let approve = |tool: &str| servers.servers.rules(&servers.scope(), tool).approve;
+    assert_eq!(servers.mcp.servers(&servers.scope()), ["odd"]);
+    let approve = |tool: &str| servers.mcp.rules(&servers.scope(), tool).approve;
     assert_eq!(approve("odd/read_file"), ToolApproval::Never);
     for tool in ["odd/write", "nobody/read_file", "read_file"] {
         assert_eq!(approve(tool), ToolApproval::Always, "{tool}");

@@ -42,6 +42,7 @@ fn servers() -> Option<PathBuf> {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "what is not tried is said")]
 fn skipped(why: &str) -> Option<PathBuf> {
     eprintln!("SKIPPED: the reference servers are not tried: {why}");
     None
