@@ -15,7 +15,7 @@ const END: &str = "\x1b[F";
 
 fn open(home: &Home) -> Screen {
     let mut screen = Screen::start(home, SIZE, &[]);
-    screen.wait_for("Write a poem");
+    screen.wait_for("Write an email");
     screen
 }
 

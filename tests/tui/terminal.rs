@@ -17,7 +17,7 @@ const SHIFT_ENTER: &str = "\x1b[13;2u";
 
 fn open_with(home: &Home, environment: &[(&str, &str)]) -> Screen {
     let mut screen = Screen::start(home, SIZE, environment);
-    screen.wait_for("Write a poem");
+    screen.wait_for("Write an email");
     screen
 }
 
@@ -209,13 +209,13 @@ fn suspended_under_a_script_it_gives_the_terminal_back_to_the_shell() {
     let mut screen = Screen::within(&home, command, SIZE, &[("PS1", "shell> ")]);
     screen.wait_for("shell>");
     screen.press(&format!("{wrapper}\n"));
-    screen.wait_for("Write a poem");
+    screen.wait_for("Write an email");
     screen.press("\x1a");
     screen.wait_for("Stopped");
     screen.press("echo the shell $((6 * 7))\n");
     screen.wait_for("the shell 42");
     screen.press("fg\n");
-    screen.wait_for("Write a poem");
+    screen.wait_for("Write an email");
     screen.press("poem");
     screen.wait_for("Ask: poem");
     screen.press(ESC);
@@ -258,7 +258,7 @@ fn a_terminal_that_goes_away_without_a_signal_ends_the_program_and_what_was_type
             screen.process(&piece[..length]);
         }
     };
-    wait_for("Write a poem");
+    wait_for("Write an email");
     keys.write_all(b"poem").unwrap();
     wait_for("Ask: poem");
     keys.write_all(b"\r").unwrap();

@@ -14,7 +14,7 @@ const SMALL: (u16, u16) = (80, 24);
 
 fn open(home: &Home) -> Screen {
     let mut screen = Screen::start(home, SMALL, &[]);
-    screen.wait_for("Write a poem");
+    screen.wait_for("Write an email");
     screen
 }
 
