@@ -1,6 +1,8 @@
 //! The loop of an attempt whose model calls tools, one unit at a time.
 //!
-//!     list the tools → ask the model → call what it asks for → ask the model → … → it answers
+//! ```text
+//! list the tools → ask the model → call what it asks for → ask the model → … → it answers
+//! ```
 //!
 //! What comes next is said by the folded attempt ([`Call::next_unit`]) and by nothing else, so that an attempt goes on in
 //! any process as it would have in this one. [`RunLoop::advance`] is the loop's one turn: it is asked whenever the flow is,
