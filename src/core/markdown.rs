@@ -253,8 +253,9 @@ impl<'t, 'm> Reader<'t, 'm> {
     /// What a part of the text says. Spaces that a tab becomes are in no text; the name of a sign, `&amp;`, is as it is.
     fn text_of(&self, text: &str, range: &Range<usize>) -> CowStr<'t> {
         let (written, masked) = (self.text.get(range.clone()), self.masked.get(range.clone()));
-        let named = |written: &&str| written.starts_with('&') && written.ends_with(';');
-        match written.filter(|written| masked == Some(text) || named(written)) {
+        // A heading's last part has the tab after it in its range.
+        let named = written.map(str::trim).filter(|written| written.starts_with('&') && written.ends_with(';'));
+        match written.filter(|_| masked == Some(text)).or(named) {
             Some(written) => written.into(),
             None => text.to_owned().into(),
         }

@@ -239,6 +239,14 @@ fn the_difference_in_an_approval_has_its_colours() {
     assert_eq!(styles("in: +here"), vec![theme.code; styles("in: +here").len()]);
 }
 
+#[test]
+fn the_name_of_a_sign_is_as_it_was_written_whatever_comes_after_it() {
+    for text in ["# &amp;\t", "## &lt; \t ", "&amp;", "&amp;\t\n", "- &copy;\t"] {
+        let name = text.trim_start_matches(['#', ' ', '-']).trim();
+        assert!(shown(text, 80).contains(name), "{text:?}");
+    }
+}
+
 /// What may not be lost: letters, digits, and every backslash that is not before a sign of Markdown.
 fn marks_of(text: &str) -> Vec<char> {
     let mut marks = Vec::new();
