@@ -52,6 +52,7 @@ pub mod engine;
 pub mod export;
 pub mod flow;
 pub mod models;
+mod process;
 pub mod steps;
 pub mod store;
 pub mod tools;

@@ -11,16 +11,17 @@ use stepwell::catalog::{Catalog, SearchPaths};
 const MOST_LINES: usize = 600;
 
 /// What each module may import besides itself. `main.rs` and `lib.rs` wire them together.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
+    ("process", &[]),
     ("core", &[]),
-    ("flow", &["core"]),
-    ("steps", &["core", "flow"]),
+    ("flow", &["core", "process"]),
+    ("steps", &["core", "flow", "process"]),
     ("models", &["core", "flow"]),
-    ("tools", &["core", "flow"]),
+    ("tools", &["core", "process"]),
     ("store", &["core", "flow"]),
     ("catalog", &["core", "flow"]),
     ("export", &["core", "flow"]),
-    ("config", &["core", "flow"]),
+    ("config", &["core", "process"]),
     ("engine", &["core", "flow"]),
     ("app", &["engine", "core", "catalog", "export", "config"]),
     ("tui", &["app", "engine", "core", "catalog", "export", "config"]),

@@ -13,6 +13,7 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::id::RunId;
 use crate::core::ports::Secrets;
 use crate::core::secret::{Redactor, Secret, SecretRef};
+use crate::process::Group;
 
 /// A password manager may ask the person to unlock it.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -152,11 +153,7 @@ fn wait(child: &mut Child, patience: Duration) -> Option<std::process::ExitStatu
 }
 
 fn end(child: &mut Child) {
-    if let Ok(id) = i32::try_from(child.id())
-        && let Some(group) = rustix::process::Pid::from_raw(id)
-    {
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
+    drop(Group::of(Some(child.id())));
     let _ = child.wait();
 }
 

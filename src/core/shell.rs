@@ -253,6 +253,12 @@ impl Shell {
         }
     }
 
+    fn many(&mut self) {
+        if let Some(code) = self.code() {
+            code.command.many();
+        }
+    }
+
     fn letter(&mut self, c: char, quoted: bool) {
         if let Some(code) = self.code() {
             code.command.letter(c, quoted);
@@ -357,6 +363,10 @@ impl Shell {
                 .open
                 .push(Open::Brace { quoted: quoted || matches!(self.open.last(), Some(Open::Brace { quoted: true })) }),
             '[' => self.lose("`$[…]`"),
+            '@' => {
+                self.many();
+                self.plain(c);
+            }
             '\'' if !quoted => self.open.push(Open::Dollar),
             _ => self.plain(c),
         }
@@ -419,6 +429,7 @@ impl Shell {
                 '\\' => self.begun = Begun::Escape,
                 '$' => self.begun = Begun::Dollar,
                 '`' => self.backtick(),
+                '@' => self.many(),
                 // Shells differ in what such a quote means.
                 '"' | '\'' if *quoted => self.lose("a quote inside `\"${…}\"`"),
                 '"' => self.open.push(Open::Double),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use reqwest::{Client, Url, redirect};
 
-use crate::core::failure::FailureClass;
+use crate::core::failure::{FailureClass, with_causes};
 
 use super::dialect::{Cause, ProviderError};
 
@@ -93,7 +93,7 @@ impl Clients {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| {
-            ProviderError::new(FailureClass::Network, format!("no HTTP client could be made: {}", chain(&error)))
+            ProviderError::new(FailureClass::Network, format!("no HTTP client could be made: {}", with_causes(&error)))
         })?;
         Ok(cell.get_or_init(|| (client, connections)).clone())
     }
@@ -106,20 +106,6 @@ pub(super) fn is_local(url: &Url) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// An error and its causes in one line, without the address (it may hold what nobody should read).
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        cause = inner.source();
-    }
-    text
-}
-
 /// What an error before any answer means. `reused`: the request went over a connection that was open already.
 pub(super) fn send_error(error: reqwest::Error, reused: bool) -> ProviderError {
     let failed = client_error(error);
@@ -130,7 +116,7 @@ pub(super) fn send_error(error: reqwest::Error, reused: bool) -> ProviderError {
 /// What an error of the client means.
 pub(super) fn client_error(error: reqwest::Error) -> ProviderError {
     let error = error.without_url();
-    let failed = |what| ProviderError::new(FailureClass::Network, format!("{what} ({})", chain(&error)));
+    let failed = |what| ProviderError::new(FailureClass::Network, format!("{what} ({})", with_causes(&error)));
     if error.is_connect() {
         failed("could not be reached").because(Cause::Unreachable)
     } else {

@@ -18,13 +18,13 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::markers::{self, Filler};
@@ -39,7 +39,8 @@ use crate::core::secret::RedactedStream;
 use crate::core::step::Parse;
 use crate::core::text::Utf8;
 use crate::core::work::CommandWork;
-use crate::flow::scripted::copy::{BUSY, BUSY_TRIES, PrivateCopy, is_busy};
+use crate::flow::scripted::copy::PrivateCopy;
+use crate::process::{self, Group};
 
 /// Reads a script that names no other program for that.
 const SHELL: &str = "/bin/sh";
@@ -251,41 +252,10 @@ async fn start(
             spawned => spawned,
         }
     };
-    let mut child = start();
-    for _ in 0..BUSY_TRIES {
-        if !child.as_ref().is_err_and(is_busy) {
-            break;
-        }
-        sleep(BUSY).await;
-        child = start();
-    }
-    let child = child.map_err(|error| {
-        let program = name;
-        command_failure(match error.kind() {
-            io::ErrorKind::NotFound => format!("the program `{program}` was not found; install it, or give its path"),
-            io::ErrorKind::PermissionDenied => format!("the program `{program}` may not be run: {error}"),
-            _ => format!("the program `{program}` could not be started: {error}"),
-        })
-    })?;
+    let child = process::started(start).await;
+    let child =
+        child.map_err(|error| command_failure(format!("the program `{name}` {}", process::not_started(&error))))?;
     Ok(Started { child, stdin: filler.fill(&work.stdin) })
-}
-
-/// A program's process group. It is killed when this is dropped, so that nothing outlives an attempt that was given up.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.0 {
-            // A group that is gone has done what it was told.
-            let _ = kill_process_group(group, signal);
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(Signal::KILL);
-    }
 }
 
 enum ProcessEnd {
@@ -309,7 +279,7 @@ struct Running {
 impl Running {
     fn new(started: Started, collector: Collector, errors: RedactedStream, asks: bool) -> Self {
         let Started { mut child, stdin: mut text } = started;
-        let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
+        let group = Group::of(child.id());
         if asks && !text.ends_with('\n') {
             text.push('\n');
         }

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::incoming::{Arriving, TooMuch};
 use super::peer::{Fault, Peer, Wire};
 use super::sse::Events;
-use crate::core::failure::{Failure, FailureClass};
+use crate::core::failure::{Failure, FailureClass, with_causes};
 
 /// A host that does not answer a connection for so long is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -190,10 +190,10 @@ impl HttpWire {
             Ok(response) if response.status().is_success() => self.answer(response, id).await.err(),
             Ok(response) => self.refused(response, in_session, id).await,
             Err(error) if error.is_connect() => {
-                let why = format!("cannot be reached at {}: {}", self.shown_url(), chain(error));
+                let why = format!("cannot be reached at {}: {}", self.shown_url(), why(error));
                 Some(Fault::NotDone(self.failure(FailureClass::Network, &why)))
             }
-            Err(error) => Some(Fault::Lost(format!("closed the connection ({})", chain(error)))),
+            Err(error) => Some(Fault::Lost(format!("closed the connection ({})", why(error)))),
         };
         if let (Some(id), Some(fault)) = (id, fault) {
             self.0.peer.fail(id, fault);
@@ -259,7 +259,7 @@ impl HttpWire {
         let mut message = Arriving::default();
         let mut body = response.bytes_stream();
         while let Some(bytes) = body.next().await {
-            let bytes = bytes.map_err(|error| Fault::Lost(format!("closed the connection ({})", chain(error))))?;
+            let bytes = bytes.map_err(|error| Fault::Lost(format!("closed the connection ({})", why(error))))?;
             message.push(&bytes).map_err(|too_much| Fault::Lost(too_much.text()))?;
         }
         self.0.peer.receive(message.take()).await;
@@ -284,7 +284,7 @@ impl HttpWire {
                     events = next;
                 }
                 Ok(response) => broken = format!("does not go on with its answer ({})", response.status()),
-                Err(error) => broken = format!("closed the connection ({})", chain(error)),
+                Err(error) => broken = format!("closed the connection ({})", why(error)),
             }
         }
         match id.filter(|id| self.0.peer.waits_for(*id)) {
@@ -303,7 +303,7 @@ impl HttpWire {
                         self.0.peer.receive(message).await;
                     }
                 }
-                Some(Err(error)) => break format!("closed the connection ({})", chain(error)),
+                Some(Err(error)) => break format!("closed the connection ({})", why(error)),
                 None => break "ended its answer without a result".to_owned(),
             }
         };
@@ -390,17 +390,7 @@ fn answer_in(body: &str, id: u64) -> Option<String> {
     (value["id"] == id && value["error"].is_object()).then(|| body.to_owned())
 }
 
-/// An error and its causes in one line, without the address.
-fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        cause = inner.source();
-    }
-    text
+/// What went wrong, without the address.
+fn why(error: reqwest::Error) -> String {
+    with_causes(&error.without_url())
 }

@@ -11,7 +11,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::incoming::Arriving;
 use super::peer::{Peer, Wire};
 use crate::core::failure::{Failure, FailureClass};
-use crate::flow::scripted::copy::{BUSY, BUSY_TRIES, is_busy};
+use crate::process::{self, Group};
 
 /// How long a server that is to end may take, before it is told to, and again before it is made to.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -62,24 +62,6 @@ impl Wire for Stdin {
     }
 }
 
-/// A process group. It is killed when this is dropped.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn signal(&self, signal: Signal) {
-        if let Some(group) = self.0 {
-            // A group that is gone has done what it was told.
-            let _ = kill_process_group(group, signal);
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.signal(Signal::KILL);
-    }
-}
-
 /// Starts a program, and speaks to it through `peer`. Gives what ends when the program and all its pipes have; the program
 /// ends when the peer is lost.
 ///
@@ -94,23 +76,11 @@ pub async fn start(server: &str, program: &Program, peer: &Arc<Peer>) -> Result<
     let Some(name) = program.command.first() else {
         return Err(failure("names no program in its `command`".to_owned()));
     };
-    let mut child = spawn(program, name);
-    for _ in 0..BUSY_TRIES {
-        if !child.as_ref().is_err_and(is_busy) {
-            break;
-        }
-        sleep(BUSY).await;
-        child = spawn(program, name);
-    }
+    let child = process::started(|| spawn(program, name)).await;
     let mut child = child.map_err(|error| {
-        failure(match error.kind() {
-            io::ErrorKind::NotFound => {
-                format!("cannot be started: the program `{name}` was not found; install it, or give its path")
-            }
-            _ => format!("cannot be started: `{name}`: {error}"),
-        })
+        failure(format!("cannot be started: the program `{name}` {}", process::not_started(&error)))
     })?;
-    let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
+    let group = Group::of(child.id());
     let (lines, to_write) = unbounded_channel();
     if let Some(stdin) = child.stdin.take() {
         tokio::spawn(write(stdin, to_write, Arc::clone(peer)));

@@ -104,6 +104,12 @@ struct Word {
     odd: bool,
     /// It began with `NAME=`.
     assigns: bool,
+    /// A part of it is quoted.
+    quoted: bool,
+    /// It has a sign that is part of no variable's name, so that something of it is there in any case.
+    sure: bool,
+    /// It is as many words as there are parameters, or elements, also in quotes.
+    many: bool,
 }
 
 /// Whether the definition wrote all of a word.
@@ -122,6 +128,11 @@ impl Word {
     fn known(&self) -> Option<&str> {
         (self.known == Known::Text).then_some(self.text.as_str())
     }
+
+    /// Whether it may be no word at all: nothing but what expands, to nothing. The next word is in its place then.
+    fn may_vanish(&self) -> bool {
+        self.known == Known::Expands && self.text.is_empty() && !self.sure && (self.many || !self.quoted)
+    }
 }
 
 impl Command {
@@ -134,6 +145,9 @@ impl Command {
     pub fn letter(&mut self, c: char, quoted: bool) {
         let word = self.word.get_or_insert_default();
         word.odd |= quoted;
+        word.quoted |= quoted;
+        // What comes right behind a `$` is the name of a variable.
+        word.sure |= !(c.is_ascii_alphanumeric() || c == '_' || c == '@');
         if c == '=' && !word.odd && is_name(&word.text) {
             word.assigns = true;
         }
@@ -151,7 +165,13 @@ impl Command {
 
     /// A quote opens in the word.
     pub fn quote(&mut self) {
-        self.word.get_or_insert_default().odd = true;
+        let word = self.word.get_or_insert_default();
+        (word.odd, word.quoted) = (true, true);
+    }
+
+    /// What expands in it gives any number of words: `$@`, `${list[@]}`.
+    pub fn many(&mut self) {
+        self.word.get_or_insert_default().many = true;
     }
 
     /// Something that is not known before the command runs.
@@ -262,6 +282,9 @@ impl Command {
                     found => self.kind = Kind::of(found),
                 }
             }
+            // The next word may be the script, the code or the name.
+            Kind::ShellScript | Kind::Prints(true) if word.may_vanish() => {}
+            Kind::Interprets(at) if word.may_vanish() && at.awaits_code() => {}
             Kind::Shell | Kind::ShellOption | Kind::ShellScript => self.kind = self.kind.after_shell(known),
             Kind::Interprets(at) => self.kind = at.after(&word),
             Kind::Plain(hint) => self.kind = plain(hint, known),
@@ -355,6 +378,12 @@ impl Interpreting {
             Some(code) => self.given || self.operands != code,
             None => program.after == After::Anything,
         }
+    }
+
+    /// Whether the next word that is no option is its code.
+    fn awaits_code(self) -> bool {
+        let text = INTERPRETERS[usize::from(self.which)].text;
+        self.next == Next::Code || self.next == Next::Any && !self.given && text == Some(self.operands)
     }
 
     /// What it is after a word.

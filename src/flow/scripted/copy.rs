@@ -12,38 +12,10 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
-use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 /// How programs begin that are not text: those of Linux and of macOS.
 const PROGRAMS: [&[u8]; 3] = [b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"];
-
-/// How long a program is waited for, each time, that another thread still has open.
-pub const BUSY: Duration = Duration::from_millis(10);
-/// How often that is done.
-pub const BUSY_TRIES: u32 = 200;
-
-/// Whether a program cannot be started because something has it open for writing: it was just written, and a process that
-/// another thread was starting meanwhile has the file for a moment, until it runs its own program.
-#[must_use]
-pub fn is_busy(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::ExecutableFileBusy
-}
-
-/// Starts a program that was just written.
-///
-/// # Errors
-/// When it cannot be started.
-pub fn spawn(command: &mut Command) -> io::Result<Child> {
-    for _ in 0..BUSY_TRIES {
-        match command.spawn() {
-            Err(error) if is_busy(&error) => std::thread::sleep(BUSY),
-            spawned => return spawned,
-        }
-    }
-    command.spawn()
-}
 
 /// What the file is called that says whether the owner of a copy lives: as the copy, with this ending.
 const LOCK: &str = "lock";
@@ -250,7 +222,7 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let all = all_copies(temporary.path());
         let left = left_behind(&all);
-        let mut outlived = Command::new("sleep").arg("600").current_dir(&left).spawn().unwrap();
+        let mut outlived = std::process::Command::new("sleep").arg("600").current_dir(&left).spawn().unwrap();
         if Path::new("/proc/self/cwd").exists() {
             PrivateCopy::sweep_in(&all);
             assert!(left.join("written").exists());

@@ -14,16 +14,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::process::Signal;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::PYTHON;
-use super::copy::{PrivateCopy, spawn};
+use super::copy::PrivateCopy;
 use super::transport::{CallResult, CodeState, Opening, Request, Said, Transport, Turn};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::kept_files::KeptFiles;
 use crate::flow::{Environment, Interrupt};
+use crate::process::{self, Group};
 
 /// A line of the contract is no longer than this, in bytes.
 const LONGEST_LINE: usize = 16 << 20;
@@ -147,7 +148,7 @@ impl Process {
         command.envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.envs([NO_CACHES]).envs(&self.environment);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = spawn(&mut command).map_err(|error| {
+        let mut child = process::spawn(&mut command).map_err(|error| {
             failed(format!("`{program}` cannot be started: {error}; is it installed, and in PATH?"))
         })?;
         let (sender, lines) = sync_channel(64);
@@ -399,26 +400,24 @@ impl Running {
     /// much time to be heard.
     fn end(mut self, grace: Duration) {
         self.stdin = None;
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        self.gone_within(grace, group);
-        if let Some(group) = group {
-            for signal in [Signal::TERM, Signal::KILL] {
-                if kill_process_group(group, signal).is_ok() {
-                    self.gone_within(PATIENCE, Some(group));
-                }
+        let group = Group::of(Some(self.child.id()));
+        self.gone_within(grace, &group);
+        for signal in [Signal::TERM, Signal::KILL] {
+            if group.signal(signal) {
+                self.gone_within(PATIENCE, &group);
             }
         }
+        drop(group);
         let _ = self.child.wait();
         drop(self.copy);
     }
 
     /// Waits until the whole group has ended, so long at most.
-    fn gone_within(&mut self, time: Duration, group: Option<Pid>) {
+    fn gone_within(&mut self, time: Duration, group: &Group) {
         let until = Instant::now() + time;
         loop {
             let ended = !matches!(self.child.try_wait(), Ok(None));
-            let alone = group.is_none_or(|group| test_kill_process_group(group).is_err());
-            if (ended && alone) || Instant::now() >= until {
+            if (ended && group.is_gone()) || Instant::now() >= until {
                 return;
             }
             std::thread::sleep(Duration::from_millis(2));
