@@ -74,6 +74,7 @@ fn asks(story: Story, call: &str, tool: &str, args: Value) -> Story {
         work: Arc::new(Work::tool(tool, args)),
         bytes: fingerprint(),
         fingerprint: fingerprint(),
+        behind: None,
         title: None,
         message: None,
     };
