@@ -31,7 +31,8 @@ pub(super) fn refuses_tools(said: &str) -> bool {
 /// Whether a model calls tools, but not with a measure of thinking.
 pub(super) fn refuses_effort_with_tools(said: &str) -> bool {
     contains(said, &["reasoning_effort", "reasoning.effort", "reasoning effort"])
-        && (["tools", "functions"].iter().any(|name| names(said, name)) || contains(said, &["tool call", "function call"]))
+        && (["tools", "functions"].iter().any(|name| names(said, name))
+            || contains(said, &["tool call", "function call"]))
 }
 
 /// Whether a refusal is about the schema of one tool, and not about there being tools.

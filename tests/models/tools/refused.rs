@@ -245,15 +245,15 @@ async fn a_call_that_the_server_could_not_read_is_drawn_once_more() {
 async fn a_model_that_takes_tools_without_thinking_only_is_asked_so_and_only_where_there_are_tools() {
     let why = "Function tools with reasoning_effort are not supported for m in /v1/chat/completions. To use function tools, \
                use /v1/responses or set reasoning_effort to 'none'.";
-    let refused = move || {
-        Reply::status(400).body(&json!({"error": {"message": why, "param": "reasoning_effort"}}).to_string())
-    };
+    let refused =
+        move || Reply::status(400).body(&json!({"error": {"message": why, "param": "reasoning_effort"}}).to_string());
     // With the effort that was set, and with none that was: the model has one of its own.
     for effort in [Some("low"), None] {
-        let server = ModelServer::answering(move |_, asked| match (asked.body.get("tools"), &asked.body["reasoning_effort"]) {
-            (Some(_), effort) if effort != "none" => refused(),
-            _ => Reply::text("ok"),
-        });
+        let server =
+            ModelServer::answering(move |_, asked| match (asked.body.get("tools"), &asked.body["reasoning_effort"]) {
+                (Some(_), effort) if effort != "none" => refused(),
+                _ => Reply::text("ok"),
+            });
         let models = models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
         let tuned = |mut request: ModelRequest| {
             request.tuning.reasoning_effort = effort.map(Into::into);
@@ -270,8 +270,9 @@ async fn a_model_that_takes_tools_without_thinking_only_is_asked_so_and_only_whe
     }
     // A server that does not know `none`.
     let server = ModelServer::answering(move |_, asked| match asked.body["reasoning_effort"].as_str() {
-        Some("none") => Reply::status(400)
-            .body(&json!({"error": {"message": "Unsupported value: 'reasoning_effort' does not support 'none'"}}).to_string()),
+        Some("none") => Reply::status(400).body(
+            &json!({"error": {"message": "Unsupported value: 'reasoning_effort' does not support 'none'"}}).to_string(),
+        ),
         Some(_) => refused(),
         None => Reply::text("ok"),
     });
@@ -283,7 +284,11 @@ async fn a_model_that_takes_tools_without_thinking_only_is_asked_so_and_only_whe
     let server = ModelServer::answering(move |_, _| refused());
     let models = self::models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
     let failed = ask(&models, with_tools("x")).await.unwrap_err().failure;
-    assert!(failed.message.contains("use /v1/responses") && !failed.message.contains("leave `tools` out"), "{}", failed.message);
+    assert!(
+        failed.message.contains("use /v1/responses") && !failed.message.contains("leave `tools` out"),
+        "{}",
+        failed.message
+    );
 }
 
 #[tokio::test]
@@ -299,7 +304,11 @@ async fn ids_of_another_model_that_a_service_refuses_are_replaced_by_ids_that_it
             let called: Vec<&str> = called.filter_map(|call| call["id"].as_str()).collect();
             let returned: Vec<&str> = messages.iter().filter_map(|said| said["tool_call_id"].as_str()).collect();
             let fits = called == returned && called.iter().all(|id| taken(id));
-            if fits { Reply::text("ok") } else { Reply::status(status).body(&json!({"error": {"message": why}}).to_string()) }
+            if fits {
+                Reply::text("ok")
+            } else {
+                Reply::status(status).body(&json!({"error": {"message": why}}).to_string())
+            }
         });
         let models = models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
         let calls = vec![call("call_a1", "files__read", json!({})), call("functions.list:1", "files__list", json!({}))];
