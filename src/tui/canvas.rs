@@ -9,6 +9,7 @@ use ratatui::text::{Line, Span};
 
 use super::commands::Id;
 use super::markdown::Look;
+use super::markdown::links::Address;
 use super::shown::{ContentId, ShownGate};
 use super::text::{fit, width};
 use super::theme::Theme;
@@ -65,6 +66,8 @@ pub struct FrameInfo {
     pub row: Option<ContentId>,
     /// The gate that was shown with it.
     pub gate: Option<ShownGate>,
+    /// What leads somewhere, and where.
+    pub links: Vec<(Rect, Address)>,
 }
 
 impl FrameInfo {
@@ -223,10 +226,18 @@ impl Canvas<'_> {
 
     /// Takes away what was painted in `area`: for a layer above.
     pub fn clear(&mut self, area: Rect) {
+        self.frame.links.retain(|(link, _)| link.intersection(area).is_empty());
         for position in area.positions() {
             if let Some(cell) = self.buf.cell_mut(position) {
                 cell.reset();
             }
+        }
+    }
+
+    /// Notes that what is in `area` is a link.
+    pub fn link(&mut self, area: Rect, address: Address) {
+        if !area.is_empty() {
+            self.frame.links.push((area, address));
         }
     }
 

@@ -160,7 +160,7 @@ impl ChatScreen {
         let lines = self.body.height(inner.width, look);
         canvas.frame.output = Extent { lines, height: inner.height.into() };
         let top = self.page.top(canvas.frame.output);
-        self.body.paint(inner, canvas.buf, top, look);
+        self.body.show(canvas, inner, top, look);
         if let Some(find) = &self.search {
             find.mark(&self.body, canvas, inner, top);
         }

@@ -273,7 +273,7 @@ impl RunScreen {
             }
             Over::Prompt { text, scroll } => {
                 canvas.frame.output = Extent { lines: text.height(area.width, look), height };
-                text.paint(area, canvas.buf, scroll.top(canvas.frame.output), look);
+                text.show(canvas, area, scroll.top(canvas.frame.output), look);
                 self.mark_matches(canvas, area, text, scroll.top(canvas.frame.output));
             }
             Over::Calls(calls) => calls.paint(canvas, area, &self.run, self.now),
@@ -336,7 +336,7 @@ impl RunScreen {
             let before = u16::try_from(calls.len().saturating_sub(top)).unwrap_or(u16::MAX).min(area.height);
             canvas.lines(Rect { height: before, ..area }, &calls[top.min(calls.len())..]);
             let rest = Rect { y: area.y + before, height: area.height - before, ..area };
-            text.paint(rest, canvas.buf, top.saturating_sub(calls.len()), look);
+            text.show(canvas, rest, top.saturating_sub(calls.len()), look);
         });
     }
 
