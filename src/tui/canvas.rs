@@ -2,7 +2,7 @@
 //! pane scrolls, and which content and gate were on screen. `update` gets that back, so that a key answers only what
 //! was seen.
 
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -90,6 +90,59 @@ impl FrameInfo {
     }
 }
 
+/// Divides an area between two panes, `left` cells for the first: they have the line between them in common.
+#[must_use]
+pub fn beside(area: Rect, left: u16) -> (Rect, Rect) {
+    let from = left.saturating_sub(1);
+    (Rect { width: left, ..area }, Rect { x: area.x + from, width: area.width.saturating_sub(from), ..area })
+}
+
+/// In which directions the lines of a frame lead from a cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a direction")]
+struct Strokes {
+    up: bool,
+    down: bool,
+    left: bool,
+    right: bool,
+}
+
+/// The parts of frames.
+const FRAME: [(&str, [u8; 4]); 11] = [
+    ("─", [0, 0, 1, 1]),
+    ("│", [1, 1, 0, 0]),
+    ("┌", [0, 1, 0, 1]),
+    ("┐", [0, 1, 1, 0]),
+    ("└", [1, 0, 0, 1]),
+    ("┘", [1, 0, 1, 0]),
+    ("├", [1, 1, 0, 1]),
+    ("┤", [1, 1, 1, 0]),
+    ("┬", [0, 1, 1, 1]),
+    ("┴", [1, 0, 1, 1]),
+    ("┼", [1, 1, 1, 1]),
+];
+
+impl Strokes {
+    fn of(symbol: &str) -> Option<Self> {
+        let (_, [up, down, left, right]) = FRAME.iter().find(|(part, _)| *part == symbol)?;
+        Some(Self { up: *up == 1, down: *down == 1, left: *left == 1, right: *right == 1 })
+    }
+
+    fn with(self, other: Self) -> Self {
+        Self {
+            up: self.up || other.up,
+            down: self.down || other.down,
+            left: self.left || other.left,
+            right: self.right || other.right,
+        }
+    }
+
+    fn symbol(self) -> &'static str {
+        let strokes = [self.up, self.down, self.left, self.right].map(u8::from);
+        FRAME.iter().find(|(_, part)| *part == strokes).map_or(" ", |(symbol, _)| symbol)
+    }
+}
+
 /// What a view paints on.
 pub struct Canvas<'a> {
     /// The cells.
@@ -130,18 +183,27 @@ impl Canvas<'_> {
         }
     }
 
-    /// Paints a frame with a title and gives the area inside.
+    /// Paints a frame with a title and gives the area inside. Where it lies on the frame of another pane, both have that
+    /// line ([`beside`]).
     pub fn pane(&mut self, area: Rect, title: &str, focused: bool) -> Rect {
         if area.width < 4 || area.height < 2 {
             return area;
         }
-        let style = if focused { self.theme.border_focus } else { self.theme.border };
-        let across = "─".repeat(usize::from(area.width) - 2);
-        self.buf.set_string(area.x, area.y, format!("┌{across}┐"), style);
-        self.buf.set_string(area.x, area.bottom() - 1, format!("└{across}┘"), style);
-        for y in area.y + 1..area.bottom() - 1 {
-            self.buf.set_string(area.x, y, "│", style);
-            self.buf.set_string(area.right() - 1, y, "│", style);
+        let (last, right) = (area.bottom() - 1, area.right() - 1);
+        for y in [area.y, last] {
+            for x in area.x..=right {
+                self.draw(
+                    x,
+                    y,
+                    Strokes { left: x > area.x, right: x < right, up: y > area.y, down: y < last },
+                    focused,
+                );
+            }
+        }
+        for y in area.y + 1..last {
+            for x in [area.x, right] {
+                self.draw(x, y, Strokes { up: true, down: true, ..Strokes::default() }, focused);
+            }
         }
         self.title(area, title, focused);
         Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 2 }
@@ -152,9 +214,27 @@ impl Canvas<'_> {
         if area.width < 4 || y >= area.bottom() {
             return;
         }
-        let across = "─".repeat(usize::from(area.width) - 2);
-        self.buf.set_string(area.x, y, format!("├{across}┤"), self.theme.border);
+        let right = area.right() - 1;
+        for x in area.x..=right {
+            let ends = x == area.x || x == right;
+            self.draw(x, y, Strokes { left: x > area.x, right: x < right, up: ends, down: ends }, false);
+        }
         self.title(Rect { y, height: 1, ..area }, title, false);
+    }
+
+    /// Draws a part of a frame, joined to what is there of another. The line of the pane with the focus stays in its colour.
+    fn draw(&mut self, x: u16, y: u16, strokes: Strokes, focused: bool) {
+        let (border, focus) = (self.theme.border, self.theme.border_focus);
+        let Some(cell) = self.buf.cell_mut((x, y)) else { return };
+        let there = Strokes::of(cell.symbol());
+        let drawn = |symbol: &str, style: Style| {
+            let mut drawn = Cell::default();
+            drawn.set_symbol(symbol).set_style(style);
+            drawn
+        };
+        let has_focus = there.is_some() && *cell == drawn(cell.symbol(), focus);
+        let style = if focused || has_focus { focus } else { border };
+        *cell = drawn(there.unwrap_or_default().with(strokes).symbol(), style);
     }
 
     fn title(&mut self, area: Rect, title: &str, focused: bool) {
@@ -206,5 +286,52 @@ impl Canvas<'_> {
     /// Notes that a click at `area` means `hit`.
     pub fn hit(&mut self, area: Rect, hit: Hit) {
         self.frame.hits.push((area, hit));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::testing::frame;
+    use crate::tui::theme::{Depth, Ground};
+
+    #[test]
+    fn two_panes_beside_each_other_have_one_line_between_them() {
+        let (picture, _) = frame((14, 5), Depth::None, |canvas, area| {
+            let (left, right) = beside(area, 6);
+            canvas.pane(left, "", false);
+            canvas.divide(left, 2, "");
+            canvas.pane(right, "", true);
+            canvas.divide(right, 3, "");
+        });
+        assert_eq!(picture, "┌────┬───────┐\n│    │       │\n├────┤       │\n│    ├───────┤\n└────┴───────┘\n");
+    }
+
+    #[test]
+    fn the_line_between_two_panes_is_of_the_one_with_the_focus_whichever_is_painted_first() {
+        let theme = Theme::new(Ground::Dark, Depth::Sixteen);
+        for focus in [true, false] {
+            let mut buf = Buffer::empty(Rect::new(0, 0, 14, 5));
+            let mut info = FrameInfo::default();
+            let mut canvas = Canvas { buf: &mut buf, theme: &theme, frame: &mut info, as_written: false };
+            let (left, right) = beside(canvas.buf.area, 6);
+            canvas.pane(left, "", focus);
+            canvas.pane(right, "", !focus);
+            let between = buf[(5, 2)].fg;
+            assert_eq!(Some(between), theme.border_focus.fg);
+            let other = if focus { 13 } else { 0 };
+            assert_ne!(buf[(other, 2)].fg, between, "one pane has the focus");
+        }
+    }
+
+    #[test]
+    fn a_box_over_panes_is_not_joined_to_them() {
+        let (picture, _) = frame((14, 5), Depth::None, |canvas, area| {
+            canvas.pane(area, "", false);
+            let place = Rect { x: 0, y: 1, width: 6, height: 3 };
+            canvas.clear(place);
+            canvas.pane(place, "", true);
+        });
+        assert_eq!(picture.lines().nth(1), Some("┌────┐       │"), "{picture}");
     }
 }

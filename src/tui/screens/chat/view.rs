@@ -8,7 +8,7 @@ use super::transcript::Transcript;
 use super::{ChatScreen, Focus};
 use crate::core::run::Status;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Canvas, Extent, Hit};
+use crate::tui::canvas::{Canvas, Extent, Hit, beside};
 use crate::tui::commands::{self, Id};
 use crate::tui::screens::run::documents;
 use crate::tui::screens::{model_of, status_of};
@@ -43,9 +43,9 @@ impl ChatScreen {
                 self.talk(canvas, body);
             }
         } else {
-            let wide = area.width * 9 / 20;
-            self.document(canvas, Rect { x: body.x + wide, width: body.width - wide, ..body });
-            self.talk(canvas, Rect { width: wide, ..body });
+            let (left, right) = beside(body, area.width * 9 / 20);
+            self.document(canvas, right);
+            self.talk(canvas, left);
         }
         let situation = self.situation();
         let help: Vec<_> = commands::help_hint(&situation).into_iter().collect();
