@@ -50,7 +50,9 @@ fn approved(maintainer: &Maintainer) -> String {
 fn a_changelog_that_exists_keeps_every_line_and_the_approval_shows_the_difference() {
     in_each_form(|form| {
         let maintainer = with_two_commits(writer);
-        let head = "# Changelog\n\nAll that is worth telling.\n\n## [Unreleased]\n\n";
+        // Longer than what anybody looks through for the newest version.
+        let rules = "All that is worth telling.\n".repeat(500);
+        let head = format!("# Changelog\n\n{rules}\n## [Unreleased]\n\n");
         let rest: String = (0..900).rev().map(|at| format!("## [1.{at}.0] - 2020-01-01\n\n- Thing {at}\n\n")).collect();
         maintainer.write("CHANGELOG.md", format!("{head}{rest}"));
         let waits = maintainer.accept(form, &["version=2.0.0", "from=v1", "file=CHANGELOG.md"]).exits(3);
