@@ -32,7 +32,9 @@ pub async fn change_a_document(sandbox: &Sandbox) {
     });
     let run = match harness.engine.find("last") {
         Ok(run) => run,
-        Err(_) => harness.start_with(&json!([prompt("a", "sea", json!({ "review": "never" }))]), &definition, json!({})),
+        Err(_) => {
+            harness.start_with(&json!([prompt("a", "sea", json!({ "review": "never" }))]), &definition, json!({}))
+        }
     };
     loop {
         let state = harness.engine.load(run).unwrap();
