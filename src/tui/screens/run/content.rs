@@ -23,7 +23,7 @@ use crate::tui::situation::{Behind, Screen};
 use crate::tui::text::{fit, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::stacked::Shown;
-use crate::tui::{asides, documents, failure_panel};
+use crate::tui::{asides, documents, failure_panel, tool_calls};
 
 /// What is shown, and what it is of, so that it is made again only when that changed.
 #[derive(Debug, Default)]
@@ -339,30 +339,33 @@ fn call_body(run: &Run, call: &Call, gate: Option<&Gate>, Page { attempt, versio
 
 /// What a gate shows in the place of an output.
 fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
-    let tool_call = gate.call.map(|call| format!("Tool call {call}. ")).unwrap_or_default();
-    let says = |text: &str| Some(read(&Untrusted::new(format!("{tool_call}{text}"))));
+    let says = |text: &str| Some(read(&Untrusted::new(text)));
+    // What an approval shows names its tool itself.
+    let of_tool = || tool_calls::tool_of(call, gate).map(|tool| format!("`{tool}`: ")).unwrap_or_default();
     match &gate.body {
         GateBody::Review(_) => None,
         GateBody::Approval(approval) => {
             let text = described(&Description::of_approval(approval, run));
             let what = if gate.call.is_some() {
-                "The model asks for it, exactly so"
+                "The model wants to call a tool, exactly as shown"
             } else {
                 "This will run, exactly as shown here"
             };
             says(&format!("{what}:\n\n{text}\n\n{}", answers_to(gate)))
         }
         GateBody::Input(input) => {
-            let text = if input.text().is_empty() { "This step asks you." } else { input.text() };
+            let asks = if gate.call.is_some() { "the tool asks you." } else { "This step asks you." };
+            let text = if input.text().is_empty() { asks } else { input.text() };
             let fields = input.fields().unwrap_or_default();
             let list = fields.iter().map(|field| format!("- {}", field.question())).collect::<Vec<_>>().join("\n");
-            says(&format!("{text}\n\n{list}\n**Enter** opens the form."))
+            says(&format!("{}{text}\n\n{list}\n**Enter** opens the form.", of_tool()))
         }
         GateBody::InDoubt(doubt) => {
             let why = &doubt.why;
             says(&format!(
-                "{why}\n\nIt may have had its effect.\n\n\
+                "{}{why}\n\nIt may have had its effect.\n\n\
                  - **r** runs it again\n- **Enter** marks it as succeeded: you give its result\n- **s** skips it",
+                of_tool()
             ))
         }
         GateBody::Stale(_) => {
@@ -381,8 +384,8 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
             crate::tui::text::dollars(run.usage.usd)
         )),
         GateBody::Tools(tools) => says(&format!(
-            "The tools that it may call are not what they were when this run first listed them.\n\n\
-                 **Y** lets it use them as they are now, **n** refuses, **s** skips it.\n\n{}",
+            "The server's tools changed since this run last used them.\n\n\
+             **Y** approves the new versions, **n** denies, **s** skips the step.\n\n{}",
             changed_tools(tools)
         )),
         GateBody::Secret(_) => says("It needs a secret that is not known in this session.\n\n**Enter** asks for it."),
@@ -398,7 +401,7 @@ fn answers_to(gate: &Gate) -> String {
         return format!("{for_run}\n- **n** refuses it, **s** skips it");
     }
     format!(
-        "{for_run}\n- **e** edits the arguments, and then allows it\n- **i** answers instead of it: it is not called\n\
+        "{for_run}\n- **e** edits the arguments, and then allows it\n- **i** answers in place of the tool (it is not called)\n\
          - **n** refuses it, with a reason that the model reads; **s** skips it"
     )
 }

@@ -156,7 +156,7 @@ impl RunScreen {
         let Some(target) = self.seen_target() else { return self.changed_meanwhile() };
         match &target {
             Target::Gate(gate) if gate.call.is_some() => {
-                let lines = skipping(&self.run, &gate.key);
+                let lines = skipping(&self.run, gate);
                 self.over = Over::Confirm { lines, yes: vec![(target, DecisionKind::Skip)] };
                 Vec::new()
             }

@@ -159,3 +159,15 @@ fn tools_that_have_changed_show_how_and_are_allowed_or_refused() {
     let effects = press(&mut screen, &["Enter"]);
     assert_eq!(decided(&effects)[0].kind, DecisionKind::Deny { reason: "no".to_owned() });
 }
+
+#[test]
+fn before_a_tool_call_is_skipped_the_question_names_the_tool_and_not_the_step() {
+    let mut screen = open(waiting());
+    assert_eq!(press(&mut screen, &["s"]), []);
+    let picture = look(&mut screen, (80, 24));
+    assert!(picture.contains("Skip this call of `files/write`?"), "{picture}");
+    assert!(picture.contains("The model reads that it was skipped. This cannot be undone."), "{picture}");
+    assert!(!picture.contains("without `tidy`") && !picture.contains("left out"), "{picture}");
+    let effects = press(&mut screen, &["y"]);
+    assert_eq!((&decided(&effects)[0].kind, decided(&effects)[0].call), (&DecisionKind::Skip, Some(id("2.0"))));
+}
