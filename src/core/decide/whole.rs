@@ -133,7 +133,8 @@ fn is_for_the_rest(event: &Event) -> bool {
 /// The answer of a conversation that waits in its middle: for a person's word on a tool call, or on tools that changed.
 #[must_use]
 pub fn waiting_answer(run: &Run) -> Option<&Call> {
-    run.flow_calls().find(|call| call.calls_tools() && !call.gates.is_empty()).filter(|_| run.kind == Kind::Instruct)
+    let waits = |call: &&Call| (call.runs_tools() || call.resumes_tools()) && !call.gates.is_empty();
+    run.flow_calls().find(waits).filter(|_| run.kind == Kind::Instruct)
 }
 
 /// What is said while a model answers has to wait: it says which answer. Its prompt is what it was when it began, so that

@@ -75,6 +75,7 @@ pub fn asks_for(story: Story, call: &str, tool: &str, args: Value) -> Story {
         work: Arc::new(Work::tool(tool, args)),
         bytes: fingerprint(),
         fingerprint: fingerprint(),
+        behind: None,
         title: None,
         message: None,
     };

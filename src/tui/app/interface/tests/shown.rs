@@ -439,6 +439,7 @@ fn approval(key: &Key, argv: Vec<String>) -> Gate {
         work,
         bytes,
         fingerprint,
+        behind: None,
         title: None,
         message: None,
     });

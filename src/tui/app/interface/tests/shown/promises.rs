@@ -42,8 +42,10 @@ impl World {
                 }
             }
             Subject::Run => {
-                let title = format!("┌ tale {run} ");
-                assert!(self.frame.contains(&title), "{title} is not shown:\n{}", self.frame);
+                // A pane begins at a corner, or at the line that it has in common with the one beside it.
+                let titles = ["┬", "┌"].map(|corner| format!("{corner} tale {run} "));
+                let title = titles.into_iter().find(|title| self.frame.contains(title));
+                let title = title.unwrap_or_else(|| panic!("tale {run} is not shown:\n{}", self.frame));
                 // The pane under that title speaks of nothing else.
                 let (own, pane) = (format!("r{run}."), under(&self.frame, &title));
                 let all = marks(&pane);
