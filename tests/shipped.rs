@@ -218,11 +218,7 @@ impl Machine {
     /// A repository with two commits, and a change that is not committed.
     fn repository(&self) {
         let at = self.folder.path();
-        let git = |args: &[&str]| {
-            let mut command = std::process::Command::new("git");
-            command.args(["-c", "user.name=Ana", "-c", "user.email=ana@example.org"]).args(args).current_dir(at);
-            assert!(command.output().unwrap().status.success(), "{args:?}");
-        };
+        let git = |args: &[&str]| support::git::git(at, at, args);
         git(&["init", "-q"]);
         std::fs::write(at.join("a.rs"), "fn a() {}\n").unwrap();
         git(&["add", "a.rs"]);

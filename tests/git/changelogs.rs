@@ -1,10 +1,9 @@
 //! Where the release notes go in changelogs of every make: the program that makes the difference, on files, with git.
 
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::support::cli::Home;
+use crate::support::cli::{Home, fed};
 
 const NOTES: &str = "# 2.0.0\n\n## New\n\n- Tea. See #1\n";
 
@@ -20,11 +19,7 @@ fn with_notes(home: &Home, before: &[u8]) -> (Vec<u8>, usize) {
 }
 
 fn piped(command: &mut Command, given: &[u8]) -> Vec<u8> {
-    let home = command.get_envs().find(|(name, _)| *name == "HOME").and_then(|(_, value)| value.map(ToOwned::to_owned));
-    command.current_dir(home.unwrap()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(given).unwrap();
-    let done = child.wait_with_output().unwrap();
+    let done = fed(command, given);
     assert!(done.status.success(), "{}: {}", String::from_utf8_lossy(given), String::from_utf8_lossy(&done.stderr));
     done.stdout
 }

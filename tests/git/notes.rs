@@ -167,20 +167,7 @@ fn what_is_outside_the_repository_is_written_only_where_its_whole_path_is_given(
         symlink("../outside.md", maintainer.repo().join("file.md")).unwrap();
         for file in ["../outside.md", "link/outside.md", "file.md", "missing/inside.md"] {
             let given = ["version=2.0.0", "from=v1", &format!("file={file}")];
-            let done = maintainer.run(&[
-                "run",
-                form,
-                "--review",
-                "accept",
-                "--approve",
-                "all",
-                "-i",
-                given[0],
-                "-i",
-                given[1],
-                "-i",
-                given[2],
-            ]);
+            let done = maintainer.accept_with(form, &given, &["--approve", "all"]);
             assert!(done.code == 0 && done.out.contains("*Not saved: "), "{form} {file}: {done:?}");
         }
         assert!(!maintainer.home.path().join("outside.md").exists());
