@@ -71,7 +71,6 @@ impl Group {
     }
 
     /// Sends a signal to all of it. False: none of it is left.
-    #[expect(clippy::must_use_candidate, reason = "a group that is gone has done what it was told")]
     pub fn signal(&self, signal: Signal) -> bool {
         self.0.is_some_and(|group| kill_process_group(group, signal).is_ok())
     }

@@ -12,7 +12,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::cli::Home;
-use support::model_server::{ModelServer, Reply, Request};
+use support::model_server::{ModelServer, Reply};
 
 /// A text that asks for something else, and closes the fence that most would put around it.
 const SLY: &str =
@@ -26,12 +26,6 @@ fn home(server: &ModelServer) -> Home {
 
 fn deliver(body: &Value) -> Reply {
     Reply::json(&json!({ "kind": "deliver", "title": "A title", "body": body, "text": "", "missing": [] }))
-}
-
-/// The text of each message, the system's first.
-fn messages(request: &Request) -> Vec<String> {
-    let text = |message: &Value| message["content"].as_str().unwrap_or_default().to_owned();
-    request.body["messages"].as_array().unwrap().iter().map(text).collect()
 }
 
 /// What stands before, inside and behind the first fence of a message.
@@ -76,7 +70,7 @@ fn a_text_that_gives_orders_is_set_apart_from_what_is_to_be_done_with_it() {
             args.extend(["-i", input]);
         }
         home.run(args).exits(0);
-        let said = messages(&server.requests()[0]);
+        let said = server.requests()[0].messages();
         let [system, request] = &said[..] else { panic!("{task}: {said:?}") };
         let (first, inside, last) = parted(request);
         assert_eq!(inside, SLY, "{task}: the fence holds all of the text and nothing else");
@@ -96,7 +90,7 @@ fn the_frame_of_a_plain_email_does_not_ask_for_markdown_and_its_rules_do_not_con
             args.extend(["-i", "thread=sly.txt"]);
         }
         home.run(args).exits(0);
-        let said = messages(&server.requests()[0]);
+        let said = server.requests()[0].messages();
         assert!(
             said[0].contains("plain text without any markup") && !said[0].contains("`body` is Markdown"),
             "{}",
@@ -115,7 +109,7 @@ fn the_reason_of_a_change_comes_from_its_author_and_what_is_no_diff_is_asked_abo
     let home = home(&server);
     let done = home.run(["run", "commit_message", "-i", "diff=sly.txt", "-i", "why=text was lost"]).exits(3);
     assert!(done.out.contains("That is no diff."), "{}", done.out);
-    let said = messages(&server.requests()[0]);
+    let said = server.requests()[0].messages();
     assert!(said[1].contains("Reason for the change, from its author: text was lost"), "{}", said[1]);
 }
 
@@ -132,7 +126,7 @@ fn counts_that_inputs_give_are_in_the_schema() {
         (vec![&json!(2)], vec![&json!(2)]),
         "{schema:#}"
     );
-    assert!(messages(request).last().unwrap().contains("exactly 2 stanzas"));
+    assert!(request.messages().last().unwrap().contains("exactly 2 stanzas"));
 }
 
 #[test]
@@ -146,8 +140,8 @@ fn ideas_come_as_many_as_asked_for_and_read_as_one_text() {
         let request = &server.requests()[0];
         let schema = &request.body["response_format"];
         assert_eq!((under(schema, "minItems"), under(schema, "maxItems")), (vec![&json!(count)], vec![&json!(count)]));
-        assert!(messages(request)[0].contains(&format!("exactly {count} texts")), "{}", messages(request)[0]);
-        assert!(!messages(request)[0].contains("five directions"), "what is asked for fits the count");
+        assert!(request.messages()[0].contains(&format!("exactly {count} texts")), "{}", request.messages()[0]);
+        assert!(!request.messages()[0].contains("five directions"), "what is asked for fits the count");
         // What is said of it later is not bound to that count.
         let again = home.run(["review", "last", "--answer", "\"only the best\""]).exits(0);
         assert_eq!(again.out.trim(), "### 1. Idea\n\nOnly one.");
@@ -165,7 +159,7 @@ fn minutes_come_of_notes_of_a_transcript_or_of_both_and_not_of_nothing() {
     let piped = home.piped("run meeting_minutes", b"We met.");
     assert_eq!((piped.code, piped.out.trim()), (0, "Decided: nothing."));
     home.run(["run", "meeting_minutes", "-i", "notes=We met.", "-i", "transcript=sly.txt"]).exits(0);
-    let both = messages(&server.requests()[1]).pop().unwrap();
+    let both = server.requests()[1].messages().pop().unwrap();
     let (before, notes, after) = parted(&both);
     assert!(before.contains("Notes") && notes == "We met." && parted(&after).1 == SLY, "{both}");
 }
@@ -180,7 +174,7 @@ fn an_interview_asks_one_question_after_another_and_then_writes() {
     home.run(["review", "last", "--answer", "\"pack\""]).exits(3);
     let done = home.run(["review", "last", "--answer", "\"carry\""]).exits(0);
     assert_eq!(done.out.trim(), "First, then.");
-    let said = messages(&server.requests()[2]);
+    let said = server.requests()[2].messages();
     assert!(said[0].contains("the next question: a single one") && !said[0].contains("Ask for all of it at once"));
     assert!(said[1].contains("the move") && said[3] == "pack" && said[5] == "carry", "{said:?}");
 }
@@ -219,7 +213,7 @@ fn every_extracted_value_has_the_line_and_the_words_it_was_taken_from() {
     assert_eq!(records[0], json!({ "document": "ferry.txt", "number": "F-2041", "total": 118.5 }));
     let csv = home.run(["document", "last", "csv"]).exits(0).out;
     assert_eq!(csv.lines().collect::<Vec<_>>(), ["document,number,total", "ferry.txt,F-2041,118.5", "hotel.txt,,240"]);
-    let prompts: Vec<String> = server.requests().iter().map(|request| messages(request).remove(0)).collect();
+    let prompts: Vec<String> = server.requests().iter().map(|request| request.messages().remove(0)).collect();
     let (before, inside, after) = parted(prompts.iter().find(|prompt| prompt.contains("ferry.txt")).unwrap());
     assert!(before.contains("you only extract") && inside.contains("Ferry Line"), "{prompts:?}");
     assert!(after.contains("letter for letter"), "{after}");
@@ -260,7 +254,7 @@ fn a_record_that_does_not_fit_the_persons_own_schema_is_named() {
     let schema = r#"schema={"properties":{"total":{"type":"number","description":"what is to be paid"}}}"#;
     let (server, _home, out) = extracted("Total 10\n", &json!([value(1, "total", 10, "Total 10")]), schema);
     assert!(!out.contains("schema"), "{out}");
-    assert!(messages(&server.requests()[0])[0].contains("`total`: what is to be paid; type number"));
+    assert!(server.requests()[0].messages()[0].contains("`total`: what is to be paid; type number"));
     let schema = r##"schema={"properties":{"total":{"$ref":"#/$defs/none"}}}"##;
     let (_server, _home, out) = extracted("Total 10\n", &json!([value(1, "total", 10, "Total 10")]), schema);
     assert_eq!(out.matches("The records were not compared with the schema: ").count(), 1, "{out}");
@@ -358,13 +352,13 @@ fn a_comparison_says_what_changed_in_meaning_with_the_words_of_both() {
         done.out
     );
     assert!(done.out.contains("Now: “six months”"), "{}", done.out);
-    let (before, _, after) = parted(&messages(&server.requests()[0])[0]);
+    let (before, _, after) = parted(&server.requests()[0].messages()[0]);
     assert!(before.contains("you only compare them") && parted(&after).2.contains("`[]`"));
 
     // What is made of it sees both documents again.
     let asked = home.run(["document", "last", "--action", "letter"]).exits(0);
     assert_eq!(asked.out.trim(), "1. Why six months?");
-    let prompt = messages(&server.requests()[1]).pop().unwrap();
+    let prompt = server.requests()[1].messages().pop().unwrap();
     assert!(
         ["The notice period doubles.", "three months", "six months."].iter().all(|part| prompt.contains(part)),
         "{prompt}"
@@ -437,7 +431,7 @@ fn a_proofread_text_is_as_it_was_but_for_what_was_accepted() {
     assert!(report.contains("“teh” stays.") && report.contains("→ “What is left”"), "{report}");
     assert!(report.contains("do not occur in the text") && report.contains("more than once"), "{report}");
     assert!(report.contains("it overlaps the one before it"), "{report}");
-    let (before, inside, _) = parted(&messages(&server.requests()[0])[0]);
+    let (before, inside, _) = parted(&server.requests()[0].messages()[0]);
     assert!(before.contains("you only proofread it") && inside.contains("recieve"));
 }
 
@@ -472,7 +466,7 @@ fn a_long_text_is_parted_between_paragraphs_however_its_lines_end() {
         let requests = server.requests();
         assert!(requests.len() > 1, "{blank:?}");
         for request in requests {
-            let inside = parted(&messages(&request)[0]).1;
+            let inside = parted(&request.messages()[0]).1;
             assert!(inside.starts_with("Line ") && inside.trim_end().ends_with("it ends."), "{blank:?}: {inside}");
         }
     }
@@ -496,7 +490,7 @@ fn a_text_without_a_mistake_comes_back_letter_for_letter_and_nobody_is_asked() {
     assert_eq!(home.show("last")["result"]["body"], json!(long));
     assert!(server.requests().len() > 3, "{}", server.requests().len());
     let parts: String =
-        server.requests().iter().map(|request| parted(&messages(request)[0]).1).collect::<Vec<_>>().join("\n\n");
+        server.requests().iter().map(|request| parted(&request.messages()[0]).1).collect::<Vec<_>>().join("\n\n");
     assert_eq!(parts.split_whitespace().count(), long.split_whitespace().count(), "every part is read, once");
 }
 
@@ -509,7 +503,7 @@ fn an_action_on_a_poem_sees_the_poem_and_its_plan_and_is_taken_back() {
     home.run(args).exits(0);
     let done = home.run(["document", "last", "--action", "plainer"]).exits(0);
     assert_eq!(done.out.trim(), "A plain rope.");
-    let said = messages(&server.requests()[2]);
+    let said = server.requests()[2].messages();
     assert!(
         said[1].contains("A rope of tar.") && said[1].contains("the rope; tar") && said[0].contains("whole document")
     );
@@ -535,7 +529,7 @@ fn a_result_is_changed_in_ones_own_words() {
     let done = home.run(["document", "last", "--change", "as {{ a pirate }} says it"]).exits(0);
     assert_eq!(done.out.trim(), "A rope, arr.");
     assert!(done.err.contains("version 2 of the result counts now"), "{}", done.err);
-    let said = messages(&server.requests()[2]).join("\n");
+    let said = server.requests()[2].messages().join("\n");
     assert!(said.contains("as {{ a pirate }} says it") && said.contains("A rope of tar."), "{said}");
     assert_eq!(home.show("last")["documents"][1]["action"], "change");
 }

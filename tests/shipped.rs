@@ -218,11 +218,7 @@ impl Machine {
     /// A repository with two commits, and a change that is not committed.
     fn repository(&self) {
         let at = self.folder.path();
-        let git = |args: &[&str]| {
-            let mut command = std::process::Command::new("git");
-            command.args(["-c", "user.name=Ana", "-c", "user.email=ana@example.org"]).args(args).current_dir(at);
-            assert!(command.output().unwrap().status.success(), "{args:?}");
-        };
+        let git = |args: &[&str]| support::git::git(at, at, args);
         git(&["init", "-q"]);
         std::fs::write(at.join("a.rs"), "fn a() {}\n").unwrap();
         git(&["add", "a.rs"]);
@@ -489,10 +485,10 @@ async fn release_notes_that_may_not_be_saved_are_there_all_the_same() {
 }
 
 #[test]
-fn the_three_release_notes_share_their_prompts_and_schemas() {
+fn the_three_release_notes_share_their_files() {
     let read = |id: &str, file: &str| std::fs::read_to_string(format!("workflows/{id}/{file}")).unwrap();
     for id in &RELEASE_NOTES[1..] {
-        for file in ["prompts/classify.md", "prompts/write.md", "schemas/groups.json"] {
+        for file in ["prompts/classify.md", "prompts/write.md", "schemas/groups.json", "patch.sh"] {
             assert_eq!(read(id, file), read("release_notes", file), "{id} {file}");
         }
     }
@@ -511,8 +507,8 @@ fn steps_of(id: &str) -> Vec<(String, toml::Table)> {
             step.remove(key);
         }
         let name = step["id"].as_str().unwrap().to_owned();
-        if let Some(toml::Value::String(template)) = step.get_mut("template") {
-            *template = template.replace("notes = assemble |", "notes = notes |");
+        if let Some(toml::Value::String(stdin)) = step.get_mut("stdin") {
+            *stdin = stdin.replace("assemble | trim", "notes | trim");
         }
         if !["groups", "assemble"].contains(&&*name) {
             steps.push((name, step));

@@ -107,6 +107,7 @@ pub(super) mod tests {
                 work: Work::Command(CommandWork::default()).into(),
                 bytes: hash.clone(),
                 fingerprint: hash,
+                behind: None,
                 title: None,
                 message: None,
             }),

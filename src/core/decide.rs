@@ -35,7 +35,9 @@ pub use document::edit_document;
 pub use refusal::{Refusal, what_waits};
 pub use take::Taken;
 pub use undo::{Following, Offspring, newest_decision, undo};
-pub use whole::{cancel, choose_model, choose_model_for_the_rest, message, retry_failed, set_budget, write_document};
+pub use whole::{
+    cancel, choose_model, choose_model_for_the_rest, message, retry_failed, set_budget, waiting_answer, write_document,
+};
 
 use refusal::{not_allowed, not_waiting, stands};
 use whole::raised;

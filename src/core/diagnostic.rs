@@ -1,6 +1,7 @@
 //! Diagnostics: a mistake in a file that a person wrote, with its place and what would be right.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -154,8 +155,9 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     /// More than so many names are no help.
     const LISTED: usize = 12;
-    // A name that is still missing is none to propose.
-    let candidates: Vec<&str> = candidates.into_iter().filter(|name| !name.is_empty()).collect();
+    let mut seen = HashSet::new();
+    // A name that is still missing is none to propose, and whoever asked for one twice knows it once.
+    let candidates: Vec<&str> = candidates.into_iter().filter(|name| !name.is_empty() && seen.insert(*name)).collect();
     match nearest(name, candidates.iter().copied()) {
         Some(candidate) => format!("; did you mean `{candidate}`?"),
         None if candidates.is_empty() => String::new(),
@@ -172,6 +174,11 @@ pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_name_that_there_is_is_listed_once() {
+        assert_eq!(did_you_mean("title", ["inputs", "steps", "inputs", ""]), "; there is `inputs`, `steps`");
+    }
 
     #[test]
     fn a_place_is_a_line_and_a_column_in_characters() {

@@ -31,6 +31,12 @@ impl Fingerprint {
         Ok(Self::of_bytes(&serde_json::to_vec(value)?))
     }
 
+    /// The hash of this together with what it is of.
+    #[must_use]
+    pub fn of_its(&self, whole: &Self) -> Self {
+        Self::of_bytes(format!("{whole} {self}").as_bytes())
+    }
+
     /// The 64 hex digits.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -276,12 +276,12 @@ impl Run {
             call.workflow = Some(workflow.to_owned());
         }
         if let Some(tool_call) = event.tool_call() {
-            call.tool_call_answered(tool_call, event);
             if let Event::CallApproved { fingerprint, for_run, .. } = event {
                 self.approved.insert(fingerprint.clone());
-                let allowed = call.tool_use().and_then(|used| used.call(tool_call)).filter(|_| *for_run);
-                self.tools.allowed.extend(allowed.map(|allowed| allowed.asked.tool.clone()));
+                let allowed = call.gates.of(Some(tool_call)).filter(|_| *for_run).and_then(Gate::behind);
+                self.tools.allowed.extend(allowed.cloned());
             }
+            call.tool_call_answered(tool_call, event);
             return;
         }
         match event {
@@ -377,11 +377,9 @@ impl Run {
                 call.again = true;
                 call.tries = 0;
                 call.retry_at = None;
+                call.begins_again();
                 if let Some(attempt) = call.attempt_mut(*attempt) {
                     attempt.status = AttemptStatus::Rejected;
-                    if let Some(used) = &mut attempt.tool_use {
-                        used.resumes = false;
-                    }
                     attempt.instruction = Some(Instruction { text: instruction.clone(), scope: *scope });
                 }
                 if *scope != InstructionScope::This && !instruction.is_empty() {
@@ -412,8 +410,8 @@ impl Run {
                 }
             }
             Event::CallApproved { fingerprint, for_run, .. } => {
-                let allowed = call.gates.own().filter(|_| *for_run).and_then(Gate::tool).map(str::to_owned);
-                self.tools.allowed.extend(allowed);
+                let allowed = call.gates.own().filter(|_| *for_run).and_then(Gate::behind);
+                self.tools.allowed.extend(allowed.cloned());
                 call.gates.close(None);
                 call.status = call.status_after_approval();
                 call.approved = Some(fingerprint.clone());

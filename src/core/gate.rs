@@ -17,6 +17,7 @@ pub use body::{
 pub use open::OpenGates;
 
 use super::document::RESULT;
+use super::fingerprint::Fingerprint;
 use super::form::Field;
 use super::key::Key;
 use super::tool_call::ToolCallId;
@@ -181,6 +182,15 @@ impl Gate {
                 Work::Tool { tool, .. } => Some(tool),
                 _ => None,
             },
+            _ => None,
+        }
+    }
+
+    /// What is behind the name of the tool that is to be allowed.
+    #[must_use]
+    pub fn behind(&self) -> Option<&Fingerprint> {
+        match &self.body {
+            GateBody::Approval(approval) => approval.behind.as_ref(),
             _ => None,
         }
     }

@@ -25,6 +25,8 @@ use pulldown_cmark::{BrokenLink, CodeBlockKind, CowStr, Event, LinkType, Options
 pub use self::line::number;
 use indent::Indent;
 
+use super::text::one_line;
+
 /// A definition of a link: `[label]: url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
@@ -50,7 +52,7 @@ pub struct Reading<'t> {
 /// A link's label as labels are compared.
 #[must_use]
 pub fn label(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+    one_line(text).to_lowercase()
 }
 
 /// Reads a whole text.

@@ -78,6 +78,19 @@ impl fmt::Debug for Untrusted {
     }
 }
 
+/// A text in one line: its words, a blank between two of them.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    line
+}
+
 /// A number of things: `1 run`, `2 runs`.
 #[must_use]
 pub fn counted(number: impl fmt::Display, thing: &str) -> String {
@@ -93,5 +106,18 @@ pub fn output_text(output: &serde_json::Value) -> Untrusted {
         serde_json::Value::String(text) => Untrusted::new(text.clone()),
         serde_json::Value::Null => Untrusted::default(),
         other => Untrusted::new(serde_json::to_string_pretty(other).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn one_line_keeps_the_words_and_nothing_between_them() {
+        for text in ["a b", " a\tb\n", "\r\na\u{2028}\u{a0}b\u{3000}"] {
+            assert_eq!(one_line(text), "a b", "{text:?}");
+        }
+        assert_eq!(one_line(" \n "), "");
     }
 }

@@ -9,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::schema::Schema;
 use super::text::Untrusted;
 
 mod declared;
@@ -51,6 +52,20 @@ impl ToolSpec {
     #[must_use]
     pub fn server(&self) -> Option<&str> {
         server_of(&self.tool)
+    }
+
+    /// Whether it takes these arguments, as far as its schema says. One that is no schema hinders nothing: whoever offers
+    /// the tool judges the arguments as well.
+    ///
+    /// # Errors
+    /// What is wrong with them, with the tool's name.
+    pub fn takes(&self, arguments: &Value) -> Result<(), String> {
+        let tool = &self.tool;
+        if !arguments.is_object() {
+            return Err(format!("the arguments for {tool} are no JSON object"));
+        }
+        let Ok(schema) = Schema::compile(&self.input) else { return Ok(()) };
+        schema.judge(arguments).map_err(|problem| format!("the arguments for {tool} do not fit its schema: {problem}"))
     }
 }
 

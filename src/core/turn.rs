@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::document::Turn;
 use super::task::{Asks, Instruct, Need};
-use super::text::Untrusted;
+use super::text::{Untrusted, one_line};
 
 mod turn_parser;
 
@@ -250,7 +250,7 @@ impl Reply {
     }
 
     fn turn(self) -> Turn {
-        let title = self.title.split_whitespace().collect::<Vec<_>>().join(" ");
+        let title = one_line(&self.title);
         let [body, text, plain] = [self.body, self.text, self.plain].map(|part| part.trim().to_owned());
         let missing: Vec<String> = self
             .missing

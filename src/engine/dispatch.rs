@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::actor::Actor;
-use crate::core::call::{AttemptStatus, Call, CallStatus};
+use crate::core::call::{AttemptStatus, Call, CallStatus, ToolCallEnd, ToolCallState};
 use crate::core::event::{Event, Measured, Started};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::{Answer, Gate, GateBody, InputBody};
@@ -17,6 +17,7 @@ use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::model::Asker;
 use crate::core::ports::{AskSink, AttemptContext, AttemptOutcome, AttemptRequest, Spool};
+use crate::core::run::Run;
 use crate::core::secret::SecretRef;
 use crate::core::step::Timespan;
 use crate::core::template::to_json;
@@ -28,6 +29,7 @@ use crate::engine::attempt::{self, Partial};
 use crate::engine::attempts::{FinishedUnit, Starting, UnderWay, Unit, UnitOutcome};
 use crate::engine::control::DriveControl;
 use crate::engine::failpoint::failpoint;
+use crate::engine::orphan::Program;
 use crate::engine::ready::{self, Limits, Readiness, Taken};
 use crate::engine::run_loop::RunLoop;
 use crate::engine::{EngineCommand, compose, orphan, outcome, spooled, tool_loop};
@@ -66,7 +68,6 @@ impl RunLoop {
         let now = self.now();
         let mut taken = self.taken();
         for want in calls {
-            let want = self.by_rules_of_its_tool(want);
             let newest = self.run.call(&want.key).and_then(Call::newest);
             if newest.is_some_and(|attempt| attempt.tool_use.is_some() && attempt.status == AttemptStatus::Running) {
                 self.advance(&want, &mut taken);
@@ -81,13 +82,14 @@ impl RunLoop {
                 taken: &taken,
                 hosts: &self.engine.shared.ports.hosts,
             };
-            if limits.is_full_for(&want) && self.config.secrets.is_empty() {
+            let asks = self.asks_first(&want);
+            if limits.is_full_for(&want, &asks) && self.config.secrets.is_empty() {
                 continue;
             }
             let work = compose::by_chosen_model(&self.run, &want);
             let executor = &self.engine.shared.ports.executor;
             let (estimate, missing) = (|| executor.estimate(&work), || self.missing_secret(&work));
-            match ready::ready(&self.run, &want, &limits, now, estimate, missing) {
+            match ready::ready(&self.run, &want, &asks, &limits, now, estimate, missing) {
                 Readiness::Wait => {}
                 Readiness::Until(at) => self.attempts.retry_at = self.attempts.retry_at.into_iter().chain([at]).min(),
                 Readiness::Ask(gate) => self.stage(Event::GateOpened(*gate), false),
@@ -310,7 +312,7 @@ impl RunLoop {
             files,
             nonce: self.run.nonce.clone(),
             secrets: self.config.secrets.clone(),
-            declared: self.config.declared(&want),
+            declared: self.config.declared(want.workflow.as_deref()),
             transcript,
         };
         let context = AttemptContext {
@@ -321,7 +323,9 @@ impl RunLoop {
             began: program_sink(Arc::clone(&ports.spool), self.run.id, want.key.clone(), attempt, None),
             spool: Arc::clone(&ports.spool),
         };
-        let left = self.attempts.left.extract_if(.., |program| program.key == want.key).collect::<Vec<_>>();
+        // Those of its tool calls are for whoever decides about these.
+        let of_it = |program: &mut Program| program.key == want.key && program.call.is_none();
+        let left = self.attempts.left.extract_if(.., of_it).collect::<Vec<_>>();
         let under_way = UnderWay {
             attempt,
             unit,
@@ -357,17 +361,17 @@ impl RunLoop {
         });
     }
 
-    /// Ends what still runs of calls that are given up or have failed. Of one in doubt it is left alone until a person
-    /// decides; of one that worked, as a person said, for good.
+    /// Ends what still runs of calls, and tool calls, that are given up or have failed. Of one in doubt it is left alone
+    /// until a person decides; of one that worked, as a person said, for good.
     pub(super) fn end_what_was_left(&mut self) {
         for program in std::mem::take(&mut self.attempts.left) {
-            match self.run.call(&program.key).map(|call| call.status) {
-                Some(CallStatus::Accepted) => {}
-                Some(CallStatus::Skipped | CallStatus::Cancelled | CallStatus::Failed) | None => {
+            match left_program(&self.run, &program) {
+                LeftProgram::LetGo => {}
+                LeftProgram::Ends => {
                     let (spool, run) = (Arc::clone(&self.engine.shared.ports.spool), self.run.id);
                     self.attempts.ending.spawn(async move { program.end(&*spool, run).await });
                 }
-                Some(_) => self.attempts.left.push(program),
+                LeftProgram::Undecided => self.attempts.left.push(program),
             }
         }
     }
@@ -451,6 +455,37 @@ impl RunLoop {
             }
         }
         events
+    }
+}
+
+/// What is to be done about a program that another process has left.
+enum LeftProgram {
+    /// It is left alone: a person said that it worked.
+    LetGo,
+    /// It is ended.
+    Ends,
+    /// That is not decided yet.
+    Undecided,
+}
+
+fn left_program(run: &Run, program: &Program) -> LeftProgram {
+    let Some(call) = run.call(&program.key) else { return LeftProgram::Ends };
+    let used = call.attempt(program.attempt).and_then(|attempt| attempt.tool_use.as_deref());
+    if let Some(asked) = program.call.and_then(|id| used?.call(id)) {
+        match &asked.state {
+            ToolCallState::Ended(ToolCallEnd::Answered { .. }) => return LeftProgram::LetGo,
+            ToolCallState::Ended(_) => return LeftProgram::Ends,
+            _ => {}
+        }
+    }
+    // A newer attempt does its work now.
+    if program.call.is_some() && call.newest().is_some_and(|newest| newest.number > program.attempt) {
+        return LeftProgram::Ends;
+    }
+    match call.status {
+        CallStatus::Accepted => LeftProgram::LetGo,
+        CallStatus::Skipped | CallStatus::Cancelled | CallStatus::Failed => LeftProgram::Ends,
+        _ => LeftProgram::Undecided,
     }
 }
 

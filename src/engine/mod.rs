@@ -24,6 +24,7 @@ mod log;
 mod orphan;
 mod outcome;
 mod owner;
+mod permission;
 mod poll;
 mod ready;
 mod records;

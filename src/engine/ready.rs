@@ -68,18 +68,27 @@ pub struct Limits<'a> {
     pub hosts: &'a [String],
 }
 
+/// What a person is asked before a call.
+#[derive(Debug)]
+pub struct Asks {
+    /// Whether, and how often.
+    pub approval: Approval,
+    /// Of a step that calls a tool: what is behind the tool's name.
+    pub behind: Option<Fingerprint>,
+}
+
 impl Limits<'_> {
     /// Whether nothing can be done about a call before another one ends: it has to be performed, nobody is to be asked
     /// about it first, and all places are taken.
-    pub fn is_full_for(&self, want: &Want) -> bool {
-        self.approval(want) == Approval::None && takes_a_place(&want.work) && !self.has_place(want)
+    pub fn is_full_for(&self, want: &Want, asks: &Asks) -> bool {
+        *self.approval(asks) == Approval::None && takes_a_place(&want.work) && !self.has_place(want)
     }
 
     /// What is to be approved, given what the config names.
-    fn approval(&self, want: &Want) -> Approval {
-        match &want.approval {
-            Approval::Host { host, .. } if host::allows(self.hosts, host) => Approval::None,
-            approval => approval.clone(),
+    fn approval<'a>(&self, asks: &'a Asks) -> &'a Approval {
+        match &asks.approval {
+            Approval::Host { host, .. } if host::allows(self.hosts, host) => &Approval::None,
+            approval => approval,
         }
     }
 
@@ -100,6 +109,7 @@ fn takes_a_place(work: &Work) -> bool {
 pub fn ready(
     run: &Run,
     want: &Want,
+    asks: &Asks,
     limits: &Limits<'_>,
     now: DateTime<Utc>,
     estimate: impl FnOnce() -> Usage,
@@ -117,7 +127,7 @@ pub fn ready(
         }
     }
     let gate = call.and_then(|call| call.gates.own());
-    if let Some(wanted) = approval(run, want, &limits.approval(want)) {
+    if let Some(wanted) = approval(run, want, limits.approval(asks), asks.behind.as_ref()) {
         let asked = gate.is_some_and(|gate| asks_the_same(&gate.body, &wanted.body));
         return if asked { Readiness::Wait } else { Readiness::Ask(Box::new(wanted)) };
     }
@@ -149,8 +159,9 @@ pub fn ready(
 }
 
 /// What a person approves of work: all of it but the hosts that need no approval, and what is said of its values. Secrets are in it by their names, as
-/// version 0.1.0 had them, so that what was asked and approved then is not asked again.
-pub fn bytes(work: &Work, run: &Run) -> Option<Fingerprint> {
+/// version 0.1.0 had them, so that what was asked and approved then is not asked again. Of a tool it is also what is
+/// `behind` its name.
+pub fn bytes(work: &Work, behind: Option<&Fingerprint>, run: &Run) -> Option<Fingerprint> {
     let text = match work {
         Work::Http(request) => {
             let request = HttpWork { hosts: NamedHosts::default(), ..request.clone() };
@@ -163,7 +174,8 @@ pub fn bytes(work: &Work, run: &Run) -> Option<Fingerprint> {
         work => serde_json::to_string(work).ok()?,
     };
     let text = text.replace(&secret_mark(&run.nonce), &secret_name_mark(&run.nonce));
-    Some(Fingerprint::of_bytes(text.as_bytes()))
+    let bytes = Fingerprint::of_bytes(text.as_bytes());
+    Some(behind.map_or(bytes.clone(), |behind| bytes.of_its(behind)))
 }
 
 /// Whether a gate asks for the same approval: its bytes say so, however secrets are marked in its work.
@@ -177,11 +189,11 @@ fn asks_the_same(asked: &GateBody, wanted: &GateBody) -> bool {
 }
 
 /// The approval that is still needed.
-fn approval(run: &Run, want: &Want, approval: &Approval) -> Option<Gate> {
+fn approval(run: &Run, want: &Want, approval: &Approval, behind: Option<&Fingerprint>) -> Option<Gate> {
     let bytes = match approval {
         Approval::None => return None,
         Approval::Host { host, once: true } => Fingerprint::of(&("host", host)).ok()?,
-        Approval::Each | Approval::Once | Approval::Tool | Approval::Host { .. } => bytes(&want.work, run)?,
+        Approval::Each | Approval::Once | Approval::Tool | Approval::Host { .. } => bytes(&want.work, behind, run)?,
     };
     let call = run.call(&want.key);
     let given = if matches!(approval, Approval::Once | Approval::Host { once: true, .. }) {
@@ -192,8 +204,7 @@ fn approval(run: &Run, want: &Want, approval: &Approval) -> Option<Gate> {
         let tried_again = |call: &Call| call.tries > 0 && call.tries < want.retry.attempts && same(call);
         call.is_some_and(|call| call.approved.as_ref() == Some(&bytes) || tried_again(call))
     };
-    let for_run = matches!(&*want.work, Work::Tool { tool, .. } if run.tools.allowed.contains(tool));
-    if given || for_run {
+    if given || run.tools.is_allowed(behind) {
         return None;
     }
     Some(Gate {
@@ -206,6 +217,7 @@ fn approval(run: &Run, want: &Want, approval: &Approval) -> Option<Gate> {
             step: want.step.clone(),
             work: Arc::clone(&want.work),
             bytes,
+            behind: behind.cloned(),
             fingerprint: want.fingerprint.clone(),
             title: want.approval_text.title.clone(),
             message: want.approval_text.message.clone(),

@@ -2,18 +2,18 @@
 
 use crate::core::call::{Attempt, AttemptStatus, Call, NextUnit, ToolCallState, ToolUse};
 use crate::core::event::Event;
-use crate::core::pinned::Pinned;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
 use crate::core::usage::Usage;
 use crate::engine::orphan::Program;
-use crate::engine::{Ports, locked, outcome, spooled, tool_loop};
+use crate::engine::run_loop::RunConfig;
+use crate::engine::{Ports, locked, outcome, permission, spooled};
 
 /// The outcomes of attempts that a process left without one in the journal, and the names under which these or the partial
 /// texts of them are spooled. `left` are the programs that still run. An attempt whose model calls tools has no outcome: it
 /// goes on, and what of it is in doubt is asked about.
-pub fn abandoned(run: &Run, ports: &Ports, pinned: &Pinned, left: &[Program]) -> (Vec<Event>, Vec<String>) {
-    let mut found = Found { run, ports, pinned, left, events: Vec::new(), names: Vec::new() };
+pub fn abandoned(run: &Run, ports: &Ports, config: &RunConfig, left: &[Program]) -> (Vec<Event>, Vec<String>) {
+    let mut found = Found { run, ports, config, left, events: Vec::new(), names: Vec::new() };
     for call in run.calls.values() {
         let Some(attempt) = call.newest().filter(|attempt| attempt.status == AttemptStatus::Running) else { continue };
         match &attempt.tool_use {
@@ -27,7 +27,7 @@ pub fn abandoned(run: &Run, ports: &Ports, pinned: &Pinned, left: &[Program]) ->
 struct Found<'a> {
     run: &'a Run,
     ports: &'a Ports,
-    pinned: &'a Pinned,
+    config: &'a RunConfig,
     left: &'a [Program],
     events: Vec<Event>,
     names: Vec<String>,
@@ -69,11 +69,11 @@ impl Found<'_> {
             let id = asked.asked.call;
             let kept = locked::kept_outcome(&*self.ports.spool, self.run.id, key, number, Some(id));
             self.names.push(spooled::outcome(key, number, Some(id)));
-            let work = attempt.work.as_deref();
             if let Some(kept) = kept {
                 self.events.push(kept);
-            } else if !tool_loop::may_repeat(self.ports, self.run, self.pinned, call, work, &asked.asked.tool) {
-                let left = |program: &&Program| program.key == *key && program.call == Some(id);
+            } else if !permission::may_repeat(self.ports, self.run, self.config, (call, attempt), &asked.asked.tool) {
+                let left =
+                    |program: &&Program| program.key == *key && program.attempt == number && program.call == Some(id);
                 let program = self.left.iter().find(left).map(|program| program.pid);
                 let why = outcome::abandoned_because(program);
                 self.events.push(Event::GateOpened(outcome::call_in_doubt(call, number, id, &why)));

@@ -4,11 +4,14 @@
 //! is shown because of it. If another process appended in between, only what was measured (facts) is kept; the rest is
 //! asked of the flow again, on top of what the other wrote.
 
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
+use crate::core::actor::Actor;
+use crate::core::call::Call;
 use crate::core::decide::Refusal;
 use crate::core::document::{self, Document, RESULT};
 use crate::core::event::{Event, PauseReason};
@@ -16,6 +19,7 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::form::FieldType;
 use crate::core::id::RunId;
 use crate::core::kept_files::KeptFiles;
+use crate::core::key::Key;
 use crate::core::pinned::Pinned;
 use crate::core::ports::{BoxFuture, JournalError, Lease, SessionUpdate};
 use crate::core::run::{Run, Status};
@@ -64,6 +68,8 @@ pub(super) struct RunConfig {
     pub(super) budget: Budget,
     pub(super) secrets: Vec<(String, SecretRef)>,
     pub(super) pinned: Arc<Pinned>,
+    /// The tools that each definition of it declares, where there are any.
+    declared: HashMap<Option<String>, Arc<DeclaredTools>>,
     pub(super) task: String,
     /// What comes next is decided by code that somebody wrote.
     pub(super) runs_code: bool,
@@ -142,7 +148,7 @@ impl RunLoop {
             let (events, spent) = recover::abandoned(
                 &run_loop.run,
                 &run_loop.engine.shared.ports,
-                &run_loop.config.pinned,
+                &run_loop.config,
                 &run_loop.attempts.left,
             );
             let rests = run_loop.run.status == Status::Waiting && events.is_empty();
@@ -293,7 +299,7 @@ impl RunLoop {
         }
         if let Some(reason) = self.control.pausing().or_else(|| self.leaves()) {
             if !self.run.status.is_over() {
-                self.pause_tool_attempts();
+                self.pause_tool_attempts(&Actor::Person);
                 self.stage(Event::RunPaused { reason }, true);
                 self.commit()?;
             }
@@ -307,26 +313,30 @@ impl RunLoop {
                     self.wait()
                 }
             }
-            Some(End::Failed { key, failure }) => {
-                self.stage(Event::RunFailed { key, error: failure }, false);
-                self.over(Status::Failed)
-            }
+            Some(End::Failed { key, failure }) => self.fail(key, failure),
             None if self.attempts.retry_at.is_some() => Ok(None),
             None if self.run.gates() > 0 => self.wait(),
             // Other runs take all places at a provider.
             None if !self.wants.calls.is_empty() => Ok(None),
             None => {
                 let message = "deadlock: the remaining steps wait for each other";
-                let error = Failure::new(FailureClass::Definition, message);
-                self.stage(Event::RunFailed { key: None, error }, false);
-                self.over(Status::Failed)
+                self.fail(None, Failure::new(FailureClass::Definition, message))
             }
         }
     }
 
+    /// The run fails. An attempt whose model calls tools, and of which nothing is at work just now, continues when the run is
+    /// resumed.
+    fn fail(&mut self, key: Option<Key>, error: Failure) -> Result<Option<StopReason>, JournalLost> {
+        self.pause_tool_attempts(&Actor::Flow);
+        self.stage(Event::RunFailed { key, error }, false);
+        self.over(Status::Failed)
+    }
+
     /// Why the run is given up here now that nothing is under way, although it could end or wait for the person.
     fn leaves(&self) -> Option<PauseReason> {
-        let waits = |want: &Arc<Want>| self.run.call(&want.key).is_some_and(|call| !call.gates.is_empty());
+        let only_waits = |call: &Call| !call.gates.is_empty() && !call.is_under_way();
+        let waits = |want: &Arc<Want>| self.run.call(&want.key).is_some_and(only_waits);
         let rests = self.wants.end.is_some() || self.run.gates() > 0 && self.wants.calls.iter().all(waits);
         self.control.leaving().filter(|_| !rests)
     }
@@ -408,6 +418,11 @@ impl RunConfig {
                 })
                 .collect(),
             pinned: Arc::clone(pinned),
+            declared: pinned
+                .workflows()
+                .filter(|(_, task)| !task.tools.is_empty())
+                .map(|(name, task)| (name.map(str::to_owned), Arc::new(task.tools.clone())))
+                .collect(),
             task: run.task.clone(),
             runs_code: std::iter::once(&pinned.task).chain(pinned.children.values()).any(
                 |task| matches!(&task.body, Body::Workflow(workflow) if !matches!(workflow.flow, FlowKind::Graph)),
@@ -433,9 +448,9 @@ impl RunConfig {
         }
     }
 
-    /// The tools that it declares.
-    pub(super) fn declared(&self, want: &Want) -> Arc<DeclaredTools> {
-        self.task_of(want).map(|task| Arc::new(task.tools.clone())).unwrap_or_default()
+    /// The tools that a definition of the run declares; `None`: its own.
+    pub(super) fn declared(&self, workflow: Option<&str>) -> Arc<DeclaredTools> {
+        self.declared.get(&workflow.map(str::to_owned)).cloned().unwrap_or_default()
     }
 
     fn task_of(&self, want: &Want) -> Option<&Task> {

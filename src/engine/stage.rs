@@ -32,7 +32,7 @@ impl RunLoop {
     fn heed(&mut self, event: &Event) {
         match event {
             Event::DecisionUndone { withdraws, by, .. } => {
-                let runs = |key: &Key| self.run.call(key).is_some_and(Call::calls_tools);
+                let runs = |key: &Key| self.run.call(key).is_some_and(Call::runs_tools);
                 let under_way = withdraws.iter().filter(|key| self.attempts.under_way.contains_key(*key) || runs(key));
                 self.attempts.taken_back.extend(under_way.map(|key| (key.clone(), by.clone())).collect::<Vec<_>>());
             }

@@ -17,23 +17,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::core::actor::Actor;
-use crate::core::call::{AttemptStatus, Call, NextUnit, ToolCall, ToolCallState, ToolUse};
+use crate::core::call::{AttemptStatus, Call, NextUnit, ToolCallState, ToolUse};
 use crate::core::event::{Event, Measured};
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::gate::{Answer, ApprovalBody, Gate, GateBody, GateKind};
+use crate::core::gate::{Answer, Gate, GateBody, GateKind};
 use crate::core::kept_files::KeptFiles;
 use crate::core::key::Key;
 use crate::core::model::{Delta, DeltaSink};
-use crate::core::pinned::Pinned;
-use crate::core::ports::{AttemptContext, CallOutcome, PastTurn, ToolCallRequest, ToolScope, Transcript};
-use crate::core::run::Run;
-use crate::core::schema;
+use crate::core::ports::{AttemptContext, CallOutcome, PastTurn, ToolCallRequest, Transcript};
 use crate::core::text::Untrusted;
-use crate::core::tool::{CallReturn, OwnTool, OwnWork, ToolApproval, ToolRules, ToolSpec};
+use crate::core::tool::{CallReturn, OwnWork, ToolSpec};
 use crate::core::tool_call::ToolCallId;
 use crate::core::usage::Usage;
 use crate::core::work::Work;
@@ -42,19 +38,12 @@ use crate::engine::attempts::{FinishedUnit, Starting, UnderWay, Unit, UnitOutcom
 use crate::engine::dispatch::{ask_sink, program_sink};
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::{Feed, Update};
+use crate::engine::orphan::Program;
+use crate::engine::permission::{Permission, own_tool};
 use crate::engine::ready::{self, Limits, Taken};
 use crate::engine::run_loop::RunLoop;
-use crate::engine::{Ports, outcome, spooled};
-use crate::flow::{Approval, Want};
-
-/// Whether a tool call may begin.
-enum Leave {
-    Given,
-    /// A person is asked.
-    Asks(Box<Gate>),
-    /// It cannot be made: the model hears why, and nobody is asked.
-    Refused(Failure),
-}
+use crate::engine::{outcome, spooled};
+use crate::flow::Want;
 
 impl RunLoop {
     /// An attempt begins, or goes on under its number from where it was stopped.
@@ -165,10 +154,10 @@ impl RunLoop {
         let Some((used, call)) = used.and_then(|used| Some((used, used.call(id)?))) else { return };
         let (key, tool, arguments) = (want.key.clone(), call.asked.tool.clone(), Arc::clone(call.arguments()));
         if call.state == ToolCallState::Asked {
-            match self.leave(want, used, call, number) {
-                Leave::Given => {}
-                Leave::Asks(gate) => return self.stage(Event::GateOpened(*gate), false),
-                Leave::Refused(error) => {
+            match self.permission(want, used, call, number) {
+                Permission::Given => {}
+                Permission::Asks(gate) => return self.stage(Event::GateOpened(*gate), false),
+                Permission::Refused(error) => {
                     let outcome = CallReturn::Failed { error };
                     let returned = Event::ToolReturned { key, attempt: number, call: id, outcome, ms: 0 };
                     return self.stage(returned, false);
@@ -180,68 +169,6 @@ impl RunLoop {
         }
         self.stage(Event::ToolCalled { key, attempt: number, call: id, tool, arguments }, false);
         self.start_unit(want, Unit::Call(id), (Usage::default(), None), taken);
-    }
-
-    /// Whether a call may begin: of the step's rule, the tool's and the config's the strictest holds.
-    fn leave(&self, want: &Want, used: &ToolUse, call: &ToolCall, attempt: u32) -> Leave {
-        let (tool, arguments) = (call.asked.tool.as_str(), call.arguments());
-        if let Err(failure) = fits(used, tool, arguments) {
-            return Leave::Refused(failure);
-        }
-        let rule = self.rules_of(want, tool).approve;
-        let own = own_tool(&want.work, tool).cloned().map(Box::new);
-        let work = Work::Tool { tool: tool.to_owned(), args: (**arguments).clone(), own, schema: None };
-        let Some(bytes) = ready::bytes(&work, &self.run) else {
-            return Leave::Refused(Failure::new(FailureClass::Tool, "the call has no JSON form"));
-        };
-        let given = match rule {
-            ToolApproval::Never => true,
-            ToolApproval::Once => self.run.approved.contains(&bytes),
-            ToolApproval::Always => false,
-        };
-        if given || self.run.tools.allowed.contains(tool) {
-            return Leave::Given;
-        }
-        let body = ApprovalBody {
-            step: want.step.clone(),
-            work: Arc::new(work),
-            bytes,
-            fingerprint: want.fingerprint.clone(),
-            title: want.approval_text.title.clone(),
-            message: want.approval_text.message.clone(),
-        };
-        let allowed = vec![Answer::Approve, Answer::Answer, Answer::Deny, Answer::Skip];
-        let (key, workflow, call) = (want.key.clone(), want.workflow.clone(), Some(call.asked.call));
-        let body = GateBody::Approval(body);
-        Leave::Asks(Box::new(Gate { key, workflow, call, attempt, version: 0, body, allowed }))
-    }
-
-    /// What governs the calls of a tool: its own rules and those of the step.
-    fn rules_of(&self, want: &Want, tool: &str) -> ToolRules {
-        let own = own_tool(want.work.as_ref(), tool);
-        let rules = self.engine.shared.ports.executor.tool_rules(&self.tool_scope(want), tool, own);
-        want.work.offers().map_or(rules, |offered| offered.rules(rules))
-    }
-
-    /// A step that calls a tool: of its own rule and the tool's the stricter holds.
-    pub(super) fn by_rules_of_its_tool(&self, want: Arc<Want>) -> Arc<Want> {
-        let Work::Tool { tool, own, .. } = &*want.work else { return want };
-        let rules = self.engine.shared.ports.executor.tool_rules(&self.tool_scope(&want), tool, own.as_deref());
-        let step = match want.approval {
-            Approval::Each => ToolApproval::Always,
-            Approval::Once => ToolApproval::Once,
-            Approval::None | Approval::Tool | Approval::Host { .. } => ToolApproval::Never,
-        };
-        let approval = match rules.approve.max(step) {
-            ToolApproval::Always => Approval::Each,
-            ToolApproval::Once => Approval::Once,
-            ToolApproval::Never => Approval::None,
-        };
-        Arc::new(Want { approval, ..(*want).clone() })
-    }
-
-    fn tool_scope(&self, want: &Want) -> ToolScope {
-        ToolScope { cwd: self.run.cwd.clone(), declared: self.config.declared(want) }
     }
 
     /// Notes that an attempt is at work, unless it is already, and gives the token that stops it.
@@ -332,8 +259,9 @@ impl RunLoop {
             began: program_sink(Arc::clone(&ports.spool), run, key.clone(), attempt, Some(id)),
             spool: Arc::clone(&ports.spool),
         };
-        let left = self.attempts.left.extract_if(.., |program| program.key == key && program.call == Some(id));
-        let left = left.collect::<Vec<_>>();
+        let of_it =
+            |program: &mut Program| program.key == key && program.call == Some(id) && program.attempt == attempt;
+        let left = self.attempts.left.extract_if(.., of_it).collect::<Vec<_>>();
         let (executor, spool, ended) =
             (Arc::clone(&ports.executor), Arc::clone(&ports.spool), self.attempts.ended.clone());
         failpoint("call.before");
@@ -396,15 +324,13 @@ impl RunLoop {
                 let text = if *in_doubt { outcome::STOPPED } else { outcome::NOT_BEGUN };
                 returned(CallReturn::Failed { error: Failure::new(FailureClass::Tool, text) })
             }
-            CallOutcome::InDoubt(failure) if self.may_repeat(call, attempt.work.as_deref(), &asked.asked.tool) => {
+            CallOutcome::InDoubt(failure) if self.may_repeat(call, attempt, &asked.asked.tool) => {
                 returned(CallReturn::Failed { error: failure.clone() })
             }
             CallOutcome::InDoubt(failure) => doubt(&failure.message),
             // It begins again when the run is taken up.
             CallOutcome::Cancelled { in_doubt: false } if given_up => Vec::new(),
-            CallOutcome::Cancelled { .. }
-                if given_up && self.may_repeat(call, attempt.work.as_deref(), &asked.asked.tool) =>
-            {
+            CallOutcome::Cancelled { .. } if given_up && self.may_repeat(call, attempt, &asked.asked.tool) => {
                 Vec::new()
             }
             CallOutcome::Cancelled { in_doubt: true } => doubt(outcome::STOPPED),
@@ -412,22 +338,17 @@ impl RunLoop {
         }
     }
 
-    /// Whether a tool may be called again without asking.
-    fn may_repeat(&self, call: &Call, work: Option<&Work>, tool: &str) -> bool {
-        may_repeat(&self.engine.shared.ports, &self.run, &self.config.pinned, call, work, tool)
-    }
-
     fn stage_stop(&mut self, key: Key, attempt: u32, again: bool, by: Actor) {
         let (partial, measured) = (Untrusted::default(), Measured::default());
         self.stage(Event::AttemptCancelled { key, attempt, partial, again, by, measured }, false);
     }
 
-    /// The run is given up here: attempts that would go on by themselves go on when it is taken up.
-    pub(super) fn pause_tool_attempts(&mut self) {
-        let goes_on = |call: &&Call| call.tool_use().is_some() && call.is_under_way();
-        let paused: Vec<(Key, u32)> = self.run.calls.values().filter(goes_on).filter_map(key_and_attempt).collect();
+    /// The drive of the run ends: attempts that would continue by themselves continue when it is resumed.
+    pub(super) fn pause_tool_attempts(&mut self, by: &Actor) {
+        let continues = |call: &&Call| call.tool_use().is_some() && call.is_under_way();
+        let paused: Vec<(Key, u32)> = self.run.calls.values().filter(continues).filter_map(key_and_attempt).collect();
         for (key, attempt) in paused {
-            self.stage_stop(key, attempt, true, Actor::Person);
+            self.stage_stop(key, attempt, true, by.clone());
         }
     }
 
@@ -479,54 +400,15 @@ impl RunLoop {
     }
 }
 
-/// Whether there is such a tool and it takes such arguments: looked at before anybody is asked.
-fn fits(used: &ToolUse, tool: &str, arguments: &Value) -> Result<(), Failure> {
-    let Some(spec) = used.tool(tool) else {
-        let all: Vec<&str> = used.listed.iter().flat_map(|tools| tools.iter()).map(|spec| &*spec.tool).collect();
-        let text = format!("there is no tool `{tool}`; there are: {}", all.join(", "));
-        return Err(Failure::new(FailureClass::Tool, text));
-    };
-    if !arguments.is_object() {
-        return Err(Failure::new(FailureClass::Tool, format!("the arguments for {tool} are no JSON object")));
-    }
-    schema::validate(&spec.input, arguments).map_err(|problem| {
-        Failure::new(FailureClass::Tool, format!("the arguments for {tool} do not fit its schema: {problem}"))
-    })
-}
-
-/// The tool of that name, where it is the definition's own.
-fn own_tool<'a>(work: &'a Work, tool: &str) -> Option<&'a OwnTool> {
-    work.offers()?.own.get(tool)
-}
-
 fn key_and_attempt(call: &Call) -> Option<(Key, u32)> {
     Some((call.key.clone(), call.newest()?.number))
-}
-
-/// Whether a tool that a call's attempt has called may be called again without asking.
-pub(super) fn may_repeat(
-    ports: &Ports,
-    run: &Run,
-    pinned: &Pinned,
-    call: &Call,
-    work: Option<&Work>,
-    tool: &str,
-) -> bool {
-    let task = match &call.workflow {
-        Some(id) => pinned.children.get(id),
-        None => Some(&pinned.task),
-    };
-    let declared = task.map(|task| Arc::new(task.tools.clone())).unwrap_or_default();
-    let scope = ToolScope { cwd: run.cwd.clone(), declared };
-    let own = work.and_then(|work| own_tool(work, tool));
-    ports.executor.tool_rules(&scope, tool, own).idempotent
 }
 
 /// How far an attempt has come, for its next request.
 pub(super) fn transcript(used: &ToolUse) -> Option<Transcript> {
     let turns = used.turns.iter().map(|turn| PastTurn {
         turn: Arc::clone(&turn.finished),
-        returned: turn.calls.iter().filter_map(|call| Some((call.end()?.returned(), call.changed.clone()))).collect(),
+        returned: turn.calls.iter().filter_map(|call| Some((call.returned()?, call.changed.clone()))).collect(),
     });
     Some(Transcript { tools: Arc::clone(used.listed.as_ref()?), turns: turns.collect() })
 }

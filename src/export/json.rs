@@ -214,8 +214,8 @@ fn tool_call(call: &ToolCall) -> Value {
             if let Some(by) = by {
                 shown["by"] = json!(by);
             }
-            match &*end.returned() {
-                CallReturn::Returned { output, is_error, images, notes } => {
+            match call.returned().as_deref() {
+                Some(CallReturn::Returned { output, is_error, images, notes }) => {
                     shown["output"] = json!(**output);
                     if *is_error {
                         shown["is_error"] = json!(true);
@@ -228,7 +228,8 @@ fn tool_call(call: &ToolCall) -> Value {
                     }
                     status
                 }
-                CallReturn::Failed { error } => {
+                None => status,
+                Some(CallReturn::Failed { error }) => {
                     shown["error"] = failed(error);
                     if status == "returned" { "failed" } else { status }
                 }

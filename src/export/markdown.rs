@@ -246,7 +246,7 @@ impl MarkdownWriter {
                 self.paragraph("*Arguments changed to:*");
                 self.fenced("json", &visible(&format!("{changed:#}"), true));
             }
-            match call.end().map(ToolCallEnd::returned).as_deref() {
+            match call.returned().as_deref() {
                 Some(CallReturn::Returned { output, is_error, .. }) => {
                     if *is_error {
                         self.paragraph("*It says that this is an error:*");

@@ -168,8 +168,8 @@ impl Now<'_> {
             let accepted = Event::CallAccepted { key, attempt, version, by: Actor::Rule, overridden: Vec::new() };
             return Wants { notes: std::iter::once(accepted).chain(after).collect(), ..Wants::default() };
         }
-        let stopped =
-            matches!(call.status, CallStatus::Cancelled | CallStatus::Input) && !call.again && !call.calls_tools();
+        let continues = call.runs_tools() || call.resumes_tools();
+        let stopped = matches!(call.status, CallStatus::Cancelled | CallStatus::Input) && !call.again && !continues;
         if stopped && !self.person_spoke_after(self.newest_reply()) {
             let attempt = call.newest().map_or(0, |attempt| attempt.number);
             let note = call.gates.own().is_none().then(|| self.open_input(&call.key, attempt, 0, After::Nothing));

@@ -200,7 +200,9 @@ impl Cell {
         match call.status {
             CallStatus::Running | CallStatus::Approval => CallView::wanted(&want),
             // One of its tool calls waits; the attempt goes on, as far as it can.
-            CallStatus::InDoubt | CallStatus::Input if call.calls_tools() => CallView::wanted(&want),
+            CallStatus::InDoubt | CallStatus::Input if call.runs_tools() || call.resumes_tools() => {
+                CallView::wanted(&want)
+            }
             CallStatus::InDoubt => CallView::waiting(),
             CallStatus::Input if newest_is_of_this => CallView::waiting(),
             // One that was not wanted for a while waits for the same judgement as before.
@@ -262,7 +264,10 @@ impl Cell {
     ) -> CallView {
         let mut wanted = None;
         let tried_again = is_tried_again(call, &want.fingerprint);
-        let at_work = matches!(call.status, CallStatus::Running | CallStatus::Approval) || call.calls_tools();
+        let at_work = matches!(call.status, CallStatus::Running | CallStatus::Approval) || call.runs_tools();
+        // One that was stopped because it was asked for something else does not continue for this.
+        let resumes = call.resumes_tools() && call.newest().is_some_and(|it| it.fingerprint == want.fingerprint);
+        let at_work = at_work || resumes;
         if call.again || tried_again || at_work {
             wanted = Some(Arc::clone(want));
         } else {

@@ -222,7 +222,15 @@ impl Sim {
         if want.approval != Approval::None && call.and_then(|call| call.approved.as_ref()) != Some(&want.fingerprint) {
             let fingerprint = want.fingerprint.clone();
             let (step, work, bytes) = (want.step.clone(), Arc::clone(&want.work), fingerprint.clone());
-            let body = GateBody::Approval(ApprovalBody { step, work, bytes, fingerprint, title: None, message: None });
+            let body = GateBody::Approval(ApprovalBody {
+                step,
+                work,
+                bytes,
+                behind: None,
+                fingerprint,
+                title: None,
+                message: None,
+            });
             let same = gate.is_some_and(|gate| gate.body == body);
             let allowed = vec![Answer::Approve, Answer::Deny, Answer::Skip];
             return Some(if same { Vec::new() } else { vec![open(attempt, body, allowed)] });

@@ -211,7 +211,7 @@ fn offer(name: &str, description: &str, schema: &Value) -> Value {
 }
 
 fn messages(turns: &[Cow<'_, Message>], context: &RequestContext<'_>) -> Vec<Value> {
-    let mut ids = CallIds::plain();
+    let mut ids = CallIds::plain(context.unsupported);
     let mut messages: Vec<Value> = Vec::new();
     let mut after_results = false;
     for turn in turns {

@@ -101,12 +101,19 @@ pub(super) struct CallIds {
     made: usize,
     /// Whether an id may have letters, digits, `_` and `-` only.
     plain: bool,
+    /// Whether all are ours: the service refused those that others gave.
+    ours: bool,
 }
 
 impl CallIds {
+    /// For a service that takes ids however they are written, until it refuses one.
+    pub(super) fn for_any(unsupported: UnsupportedFeatures) -> Self {
+        Self { ours: unsupported.call_ids, ..Self::default() }
+    }
+
     /// Of letters, digits, `_` and `-` only.
-    pub(super) fn plain() -> Self {
-        Self { plain: true, ..Self::default() }
+    pub(super) fn plain(unsupported: UnsupportedFeatures) -> Self {
+        Self { plain: true, ..Self::for_any(unsupported) }
     }
 
     /// Those of the calls of a turn.
@@ -114,8 +121,10 @@ impl CallIds {
         self.newest.clear();
         for call in calls {
             let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-            let fits =
-                !call.id.is_empty() && call.id.len() <= LONGEST_ID && (!self.plain || call.id.chars().all(plain));
+            let fits = !self.ours
+                && !call.id.is_empty()
+                && call.id.len() <= LONGEST_ID
+                && (!self.plain || call.id.chars().all(plain));
             let mut id = call.id.clone();
             // Services refuse two calls of one id, and some servers number those of each turn from the beginning.
             if !fits || self.used.contains(&id) {
@@ -152,7 +161,7 @@ mod tests {
 
     #[test]
     fn every_call_of_a_request_has_an_id_of_its_own_that_its_result_has_too() {
-        let mut ids = CallIds::plain();
+        let mut ids = CallIds::plain(UnsupportedFeatures::default());
         assert_eq!(ids.of_calls(&[call("toolu_1"), call("")]), ["toolu_1", "call00001"]);
         assert_eq!(
             (ids.of_result(0, &result("toolu_1")), ids.of_result(1, &result(""))),

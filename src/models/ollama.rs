@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::core::model::{Finish, Image, Message, ModelCall, Role, ToolResult};
+use crate::core::model::{Image, Message, ModelCall, Role, ToolResult};
 use crate::core::usage::estimate_tokens;
 
 use super::dialect::{Dialect, ProviderError, RequestContext, conversation, extend};
@@ -114,10 +114,7 @@ impl Dialect for Ollama {
         if chunk.done {
             // Older servers give no reason.
             if let Some(reason) = chunk.done_reason.filter(|reason| !reason.is_empty()) {
-                let finish = finish(&reason)?;
-                if finish != Finish::Stop {
-                    answer.finish = finish;
-                }
+                answer.finish = finish(&reason)?;
             }
             answer.ended(Completeness::Closed);
         }

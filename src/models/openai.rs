@@ -18,7 +18,7 @@ use super::opaque;
 use super::partial_answer::{Completeness, PartialAnswer};
 use super::refusal::{self, Asked};
 use super::stray::is_meaningful;
-use super::unsupported::SchemaMode;
+use super::unsupported::{EffortWithTools, SchemaMode};
 
 pub(super) struct OpenAi;
 
@@ -37,7 +37,7 @@ impl Dialect for OpenAi {
         let answer = AnswerTool::of(request, context.unsupported).filter(|_| !request.tools.is_empty());
         let (system, turns) = conversation(context, answer.as_ref());
         let system = system.map(|text| json!({"role": "system", "content": text}));
-        let mut ids = CallIds::default();
+        let mut ids = CallIds::for_any(context.unsupported);
         let turns = turns.iter().flat_map(|turn| messages(turn, context, &mut ids));
         let messages: Vec<Value> = system.into_iter().chain(turns).collect();
         let mut body = json!({"model": context.model, "messages": messages, "stream": true});
@@ -57,7 +57,13 @@ impl Dialect for OpenAi {
         if !tuning.stop.is_empty() && !unsupported.stop {
             body["stop"] = json!(tuning.stop);
         }
-        if let Some(effort) = tuning.reasoning_effort.as_ref().filter(|_| !unsupported.effort) {
+        let set = || tuning.reasoning_effort.as_deref().filter(|_| !unsupported.effort);
+        let effort = match unsupported.effort_with_tools {
+            EffortWithTools::Off if !request.tools.is_empty() => Some("none"),
+            EffortWithTools::Absent if !request.tools.is_empty() => None,
+            _ => set(),
+        };
+        if let Some(effort) = effort {
             body["reasoning_effort"] = json!(effort);
         }
         if let Some(set) = tuning.thinking.as_ref().filter(|_| !unsupported.thinking) {

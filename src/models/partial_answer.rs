@@ -206,8 +206,8 @@ impl PartialAnswer {
     /// The name of a call that had not arrived whole when a limit cut the turn.
     pub(super) fn cut_call(&self) -> Option<&str> {
         let unasked = matches!(self.answer_calls, AnswerCalls::Any | AnswerCalls::IfSilent);
-        let offered = !unasked && !self.is_answer(self.calls.len().saturating_sub(1));
-        self.calls.unfinished().filter(|_| offered && self.finish == Finish::Length)
+        let cut = self.calls.unfinished().filter(|_| !unasked && self.finish == Finish::Length)?;
+        (!self.is_answer(cut)).then(|| self.calls.name(cut))
     }
 
     /// Whether the server says that a tool is called, and nothing of that has arrived.
@@ -245,7 +245,11 @@ impl PartialAnswer {
 
     /// The turn, which is over.
     pub(super) fn into_turn(mut self) -> WholeTurn {
-        let counts = self.counts.take().map(|at| self.calls.take_text(at));
+        let counts = self.counts.take().map(|at| {
+            // The calls after it move up.
+            self.opaque.blocks.iter_mut().filter(|block| block.at > at + 1).for_each(|block| block.at -= 1);
+            self.calls.take_text(at)
+        });
         let (text, thinking) = (self.text.into_string(), self.thinking.into_string());
         let offered = |call: &ModelCall| match &self.answer_calls {
             AnswerCalls::Any | AnswerCalls::IfSilent => false,

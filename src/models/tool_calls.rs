@@ -32,6 +32,8 @@ struct PartialCall {
     json: JoinedText,
     /// The newest piece of the arguments.
     newest: JoinedText,
+    /// Every piece began with the one before it: the server sends all of it so far with each.
+    repeats: bool,
     /// What the server has to be sent back with it.
     opaque: Map<String, Value>,
 }
@@ -39,11 +41,16 @@ struct PartialCall {
 impl ToolCalls {
     /// Takes a piece. Gives which call it belongs to.
     pub(super) fn push(&mut self, piece: CallPiece<'_>) -> usize {
-        // An id or a name that is another one begins another call: some servers number all calls alike.
+        // An id or a name that is another one begins another call: some servers number all calls alike. But some give
+        // every piece an id of its own.
+        let known = !piece.id.is_empty() && self.0.iter().any(|call| call.id == piece.id);
         let is_same = |call: &PartialCall| {
             (piece.index.is_none() || call.index.is_none() || call.index == piece.index)
-                && (piece.id.is_empty() || call.id.is_empty() || call.id == piece.id)
                 && (piece.name.is_empty() || call.name.is_empty() || call.name == piece.name)
+                && (piece.id.is_empty()
+                    || call.id.is_empty()
+                    || call.id == piece.id
+                    || !known && call.is_continued_by(&piece))
         };
         let at = self.0.iter().rposition(is_same).unwrap_or_else(|| {
             self.0.push(PartialCall::default());
@@ -58,6 +65,8 @@ impl ToolCalls {
             piece.name.trim().clone_into(&mut call.name);
         }
         if !piece.arguments.is_empty() {
+            let first = call.json.as_str().is_empty();
+            call.repeats = first || call.repeats && piece.arguments.starts_with(call.newest.as_str());
             call.json.push(piece.arguments);
             call.newest = JoinedText::default();
             call.newest.push(piece.arguments);
@@ -91,11 +100,12 @@ impl ToolCalls {
         self.0.iter().map(|call| call.json.as_str().len()).sum()
     }
 
-    /// The name of the newest call where its arguments are not whole.
-    pub(super) fn unfinished(&self) -> Option<&str> {
-        let newest = self.0.last()?;
-        let whole = !newest.json.as_str().is_empty() && !newest.values().iter().any(Value::is_string);
-        (!whole).then_some(newest.name.as_str())
+    /// The newest call whose arguments are not whole, when nothing more comes.
+    pub(super) fn unfinished(&self) -> Option<usize> {
+        let last = self.0.len().checked_sub(1)?;
+        // What has no arguments, and another call after it, is called with none.
+        let whole = |at: usize, call: &PartialCall| at < last && call.json.as_str().is_empty() || call.is_whole();
+        self.0.iter().enumerate().rposition(|(at, call)| !whole(at, call))
     }
 
     /// The arguments of one call as text, which is taken away. As they were written, where they were sent once.
@@ -127,6 +137,21 @@ impl ToolCalls {
 }
 
 impl PartialCall {
+    /// Whether a piece with an id that is new is more of this call: it names no tool, or this call's in the middle of its
+    /// arguments.
+    fn is_continued_by(&self, piece: &CallPiece<'_>) -> bool {
+        let at_its_place = piece.index.is_none() || self.index == piece.index;
+        let in_the_middle = || !piece.arguments.is_empty() && !self.is_whole();
+        at_its_place && (piece.name.is_empty() || in_the_middle())
+    }
+
+    /// Whether the arguments have arrived to their end. Where they can be read as cut, they are.
+    fn is_whole(&self) -> bool {
+        let mut read = serde_json::Deserializer::from_str(self.json.as_str()).into_iter::<serde::de::IgnoredAny>();
+        let cut = read.any(|value| value.is_err_and(|error| error.is_eof()));
+        !cut && !self.json.as_str().is_empty() && !self.values().iter().any(Value::is_string)
+    }
+
     /// Whether what has arrived is something other than one JSON value.
     fn is_repeated(&self) -> bool {
         serde_json::from_str::<serde::de::IgnoredAny>(self.json.as_str()).is_err()
@@ -138,8 +163,8 @@ impl PartialCall {
         let read =
             |text: &str| serde_json::Deserializer::from_str(text).into_iter::<Value>().collect::<Result<Vec<_>, _>>();
         let Ok(mut values) = read(joined) else {
-            // All of it so far came with every piece.
-            let whole = serde_json::from_str::<Value>(self.newest.as_str()).ok().filter(Value::is_object);
+            let newest = self.repeats.then(|| serde_json::from_str::<Value>(self.newest.as_str()).ok()).flatten();
+            let whole = newest.filter(Value::is_object);
             return vec![whole.unwrap_or_else(|| Value::String(joined.to_owned()))];
         };
         values = values.into_iter().map(unpacked).collect();
@@ -295,12 +320,77 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_gives_every_piece_an_id_of_its_own_makes_one_call() {
+        for (how, pieces) in [
+            (
+                "an index",
+                [(Some(0), "a1", "read", ""), (Some(0), "b2", "", r#"{"p": "#), (Some(0), "c3", "", "1}")].as_slice(),
+            ),
+            ("no index", &[(None, "a1", "read", ""), (None, "b2", "", r#"{"p": "#), (None, "c3", "", "1}")]),
+            (
+                "the name in every piece",
+                &[
+                    (Some(0), "a1", "read", ""),
+                    (Some(0), "b2", "read", r#"{"p""#),
+                    (Some(0), "c3", "read", ": "),
+                    (Some(0), "d4", "read", "1}"),
+                ],
+            ),
+        ] {
+            assert_eq!(calls(pieces), [call("a1", "read", json!({"p": 1}))], "{how}");
+        }
+        let two = calls(&[
+            (Some(0), "a1", "read", ""),
+            (Some(0), "b2", "", r#"{"p":"#),
+            (Some(1), "c3", "list", ""),
+            (Some(1), "d4", "", r#"{"q":2}"#),
+            (Some(0), "e5", "", "1}"),
+        ]);
+        assert_eq!(two, [call("a1", "read", json!({"p": 1})), call("c3", "list", json!({"q": 2}))], "two at a time");
+        let twice = calls(&[(Some(0), "a", "read", r#"{"p":1}"#), (Some(0), "b", "read", r#"{"p":2}"#)]);
+        assert_eq!(twice, [call("a", "read", json!({"p": 1})), call("b", "read", json!({"p": 2}))], "one tool twice");
+    }
+
+    #[test]
     fn a_call_that_a_limit_cut_is_known_to_be_cut() {
-        for (written, cut) in [("", true), (r#"{"p": "#, true), (r#"{"p": 1}"#, false), ("{}", false)] {
+        for (pieces, cut) in [
+            ([""].as_slice(), true),
+            (&[r#"{"p": "#], true),
+            (&[r#"{"p": 1}"#], false),
+            (&["{}"], false),
+            (&[r#"{"p""#, r#"{"p": 1}"#], false),
+            // A piece that is an object is a part of one that is larger.
+            (&[r#"{"p": "x", "options":"#, " {}"], true),
+            (&[r#"{"p": "x", "more": "#, r#"{"p":"y"}"#], true),
+            (&[r#"{"p":"#, r#"{"p":1}"#], true),
+            (&["[", r#"{"p":1}"#], true),
+        ] {
             let mut calls = ToolCalls::default();
             calls.push(CallPiece { index: Some(0), id: "a", name: "read", arguments: r#"{"p":1}"# });
-            calls.push(CallPiece { index: Some(1), id: "b", name: "list", arguments: written });
-            assert_eq!(calls.unfinished(), cut.then_some("list"), "{written}");
+            for arguments in pieces {
+                calls.push(CallPiece { index: Some(1), id: "b", name: "list", arguments });
+            }
+            assert_eq!(calls.unfinished(), cut.then_some(1), "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_calls_that_arrive_at_a_time_every_one_may_be_the_cut_one() {
+        let cut = |first: &str, second: &str| {
+            let mut calls = ToolCalls::default();
+            calls.push(CallPiece { index: Some(0), id: "a", name: "read", arguments: first });
+            calls.push(CallPiece { index: Some(1), id: "b", name: "list", arguments: second });
+            calls.unfinished()
+        };
+        assert_eq!(cut(r#"{"p": "#, r#"{"q": 2}"#), Some(0));
+        assert_eq!(cut("", r#"{"q": 2}"#), None, "called with nothing");
+    }
+
+    #[test]
+    fn a_piece_of_broken_arguments_is_not_what_a_tool_is_called_with() {
+        for pieces in [[r#"{"p": "a" "more": "#, r#"{"p": "b"}"#], ["p = ", r#"{"q": 1}"#]] {
+            let found = calls(&[(Some(0), "a", "read", pieces[0]), (Some(0), "", "", pieces[1])]);
+            assert_eq!(found, [call("a", "read", json!(pieces.concat()))], "{pieces:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::refusal::{contains, names};
 
 /// Whether a model, or its server, calls no tools.
 pub(super) fn refuses_tools(said: &str) -> bool {
-    if is_about_a_tools_schema(said) {
+    if is_about_a_tools_schema(said) || refuses_effort_with_tools(said) {
         return false;
     }
     let about = ["tool use", "tool calling", "tool choice", "tool_choice", "support tool", "function calling"];
@@ -26,6 +26,13 @@ pub(super) fn refuses_tools(said: &str) -> bool {
         "requires --",
     ];
     about && contains(said, &refused)
+}
+
+/// Whether a model calls tools, but not with a measure of thinking.
+pub(super) fn refuses_effort_with_tools(said: &str) -> bool {
+    contains(said, &["reasoning_effort", "reasoning.effort", "reasoning effort"])
+        && (["tools", "functions"].iter().any(|name| names(said, name))
+            || contains(said, &["tool call", "function call"]))
 }
 
 /// Whether a refusal is about the schema of one tool, and not about there being tools.
@@ -71,6 +78,14 @@ mod tests {
             "* generatecontentrequest.tools.function_declarations[0].parameters.properties: should be non-empty",
         ] {
             assert!(is_about_a_tools_schema(said) && !refuses_tools(said), "{said}");
+        }
+        for said in [
+            "function tools with reasoning_effort are not supported for gpt-5.4 in /v1/chat/completions. to use function \
+             tools, use /v1/responses or set reasoning_effort to 'none'. reasoning_effort",
+            "reasoning.effort is not supported together with tools",
+            "tool calling is not supported with reasoning_effort",
+        ] {
+            assert!(refuses_effort_with_tools(said) && !refuses_tools(said), "{said}");
         }
         for said in [
             "unexpected role 'tool' after role 'user'",

@@ -11,6 +11,7 @@ use crate::core::model::{ModelRequest, Role};
 use super::dialect::{Cause, ProviderError};
 use super::offers::AnswerTool;
 use super::refusal::{self, contains, names};
+use super::tools_refused::refuses_effort_with_tools;
 
 /// Optional parts of a request that a server may refuse; a refused one is left out from then on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +33,10 @@ pub(super) struct UnsupportedFeatures {
     pub(super) stop: bool,
     /// A measure of thinking.
     pub(super) effort: bool,
+    /// A measure of thinking in a request with tools.
+    pub(super) effort_with_tools: EffortWithTools,
+    /// Ids of calls that other servers gave.
+    pub(super) call_ids: bool,
     /// Thinking, or a word about it.
     pub(super) thinking: bool,
     /// `max_tokens` in the name that was tried first, or at its default height.
@@ -42,6 +47,18 @@ pub(super) struct UnsupportedFeatures {
     pub(super) scope: Scope,
     /// What the server wrote did not fit the schema that it was held to, and it was asked once more.
     redrawn: bool,
+}
+
+/// Which measure of thinking a request with tools has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum EffortWithTools {
+    /// The one that was set, if one was.
+    #[default]
+    AsSet,
+    /// `none`: a model whose own measure is another takes tools with no other.
+    Off,
+    /// It is left out.
+    Absent,
 }
 
 /// How a schema is asked for, from the best to the worst.
@@ -112,6 +129,10 @@ impl UnsupportedFeatures {
             self.opaque = true;
             return Some("");
         }
+        if !self.call_ids && request.messages.iter().any(|m| !m.calls.is_empty()) && refuses_call_ids(&said) {
+            self.call_ids = true;
+            return Some("");
+        }
         if !self.system && request.messages.iter().any(|m| m.role == Role::System) && refuses_system(&said) {
             self.system = true;
             return Some("");
@@ -131,6 +152,20 @@ impl UnsupportedFeatures {
             }
             let tuning = &request.tuning;
             let efforts = ["reasoning_effort", "reasoning.effort", "output_config", "effort"];
+            if !request.tools.is_empty() && contains(&said, &efforts) {
+                let refused = refuses_effort_with_tools(&said);
+                match self.effort_with_tools {
+                    EffortWithTools::AsSet if refused => {
+                        self.effort_with_tools = EffortWithTools::Off;
+                        return Some("the model takes tools only without thinking: asked with reasoning_effort `none`");
+                    }
+                    EffortWithTools::Off => {
+                        self.effort_with_tools = EffortWithTools::Absent;
+                        return Some("the model takes no reasoning_effort with tools: asked without it");
+                    }
+                    _ => {}
+                }
+            }
             if !self.effort && tuning.reasoning_effort.is_some() && contains(&said, &efforts) {
                 self.effort = true;
                 return Some("the model does not take a reasoning_effort: asked without it");
@@ -218,6 +253,8 @@ impl UnsupportedFeatures {
             top_p: most.top_p || least.top_p,
             stop: most.stop || least.stop,
             effort: most.effort || least.effort,
+            effort_with_tools: most.effort_with_tools.max(least.effort_with_tools),
+            call_ids: most.call_ids || least.call_ids,
             thinking: most.thinking || least.thinking,
             max_tokens: most.max_tokens || least.max_tokens,
             opaque: most.opaque || least.opaque,
@@ -261,6 +298,13 @@ fn refuses_opaque(said: &str) -> bool {
     // That it is missing, or must be there, is no reason to leave it out.
     let missing = ["missing", "must be provided", "must be passed", "is required", "field required", "must contain"];
     (contains(said, &fields) || names(said, "reasoning") || names(said, "thinking")) && !contains(said, &missing)
+}
+
+/// Whether a refusal is about how the id of a call is written.
+fn refuses_call_ids(said: &str) -> bool {
+    let about = ["tool call id", "tool_call_id", "tool call ids", "tool_call.id", "tool_calls.id", "toolcallid"];
+    let how = ["length", "a-z", "alphanumeric", "characters", "9 ", "nine", "pattern", "regex"];
+    contains(said, &about) && contains(said, &how)
 }
 
 /// Whether the model was held to a schema, and broke it all the same.

@@ -12,6 +12,7 @@ use url::Url;
 use self::metadata::Metadata;
 use self::tag::{Tag, begins_tag, is_name};
 use self::writer::TextWriter;
+use crate::core::text::one_line;
 
 pub mod charset;
 pub mod kind;
@@ -154,7 +155,7 @@ impl<'a> HtmlReader<'a> {
     /// What a picture says instead of itself. Pages have some twice, for readers with and without scripts.
     fn picture(&mut self, tag: &Tag<'_>) {
         let said = tag.attribute("alt").unwrap_or_default();
-        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = one_line(&said);
         if !said.is_empty() && said != self.last_picture {
             self.writer.word(&format!("[image: {said}]"));
             self.last_picture = said;

@@ -15,8 +15,8 @@ pub mod words;
 use crossterm::event::{KeyCode, KeyEvent};
 
 use self::conditions::{
-    accepts_edit, allows, answer_failed, answers, edits_arguments, ended, failed, gate, has_versions, instead_of,
-    is_listed_only, layered, moves, moves_by_letter, on, on_run, pages, runs_again, takes_along,
+    accepts_edit, allows, answer_failed, answers, edits_arguments, ended, failed, gate, has_versions, holds_up_answer,
+    instead_of, is_listed_only, layered, moves, moves_by_letter, on, on_run, pages, runs_again, takes_along,
 };
 pub use self::id::Id;
 pub use self::moved::moved;
@@ -79,15 +79,15 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Accept, "Take this one instead", "take this", [c('a')], |s| {
         on_run(s) && matches!(s.selected, Selected::Earlier(_)) && s.acceptable && !s.marked
     }),
-    command!(Approve, "Allow it: exactly what is shown runs", "allow", [c('Y')], allows),
+    command!(Approve, "Approve: run exactly what is shown", "allow", [c('Y')], allows),
     command!(Deny, "Refuse it, with a reason", "refuse", [c('n')], allows),
-    command!(ApproveForRun, "Allow it, and this tool for the rest of the run", "allow for run", [c('T')], |s| {
+    command!(ApproveForRun, "Approve it, and this tool for the rest of the run", "allow for run", [c('T')], |s| {
         gate(s, GateKind::Approval) && s.tool
     }),
-    command!(Edit, "Edit the arguments, then allow it", "edit", [c('e')], |s| {
+    command!(Edit, "Edit the arguments, then approve it", "edit", [c('e')], |s| {
         gate(s, GateKind::Approval) && s.by_model
     }),
-    command!(AnswerForTool, "Answer instead of the tool, which is not called", "answer instead", [c('i')], |s| {
+    command!(AnswerForTool, "Answer in place of the tool, which is not called", "answer instead", [c('i')], |s| {
         gate(s, GateKind::Approval) && s.by_model
     }),
     command!(Answer, "Answer", "answer", [ENTER], |s| gate(s, GateKind::Input) || gate(s, GateKind::Secret)),
@@ -107,7 +107,7 @@ pub static TABLE: &[CommandEntry] = &[
         on(s, Screen::Chat) && answer_failed(s)
     }),
     command!(RaiseBudget, "Raise the budget", "raise", [Chord::ctrl('r')], |s| {
-        on(s, Screen::Chat) && !s.rests && s.selected == Selected::Gate(GateKind::Budget)
+        on(s, Screen::Chat) && !s.rests && !s.tool && s.selected == Selected::Gate(GateKind::Budget)
     }),
     command!(Edit, "Give its output by hand", "fill in", [c('e')], failed),
     command!(Skip, "Skip it: the run continues without it", "skip", [c('s')], |s| failed(s) && !s.marked),
@@ -350,7 +350,8 @@ pub static TABLE: &[CommandEntry] = &[
     command!(PreviousField, "The field before", "", [k(KeyCode::BackTab)], |s| on(s, Screen::Form)),
     command!(LastValues, "The values of the last run", "last values", [Chord::ctrl('r')], |s| on(s, Screen::Form)
         && s.output),
-    command!(Send, "Send the message", "send", [ENTER], |s| on(s, Screen::Chat)),
+    command!(Send, "Send the message", "send", [ENTER], |s| on(s, Screen::Chat) && !s.tool),
+    command!(Send, "Send the message, once what waits is decided", "", [ENTER], |s| on(s, Screen::Chat) && s.tool),
     command!(Back, "Stop the answer", "stop", [ESC], answers),
     command!(
         NewLine,
@@ -376,7 +377,7 @@ pub static TABLE: &[CommandEntry] = &[
         "Have it written with what is known",
         "write it anyway",
         [Chord::alt(KeyCode::Char('w'))],
-        |s| { on(s, Screen::Chat) && s.selected == Selected::Gate(GateKind::Input) }
+        |s| { on(s, Screen::Chat) && s.selected == Selected::Gate(GateKind::Input) && !s.tool }
     ),
     command!(External, "Take it to $EDITOR", "$EDITOR", [Chord::ctrl('g')], |s| {
         matches!(s.layer, Layer::Edit | Layer::Fields | Layer::Retry) || on(s, Screen::Form)
@@ -410,10 +411,7 @@ pub static TABLE: &[CommandEntry] = &[
     }),
     command!(Inbox, "All that waits", "inbox", [Chord::ctrl('n')], |s| on(s, Screen::Home)),
     command!(Inbox, "All that waits", "", [Chord::ctrl('n')], |s| on(s, Screen::Run) || on(s, Screen::History)),
-    command!(Inbox, "Decide what waits, in the inbox", "decide", [Chord::ctrl('r')], |s| {
-        let leave = matches!(s.selected, Selected::Gate(GateKind::Approval | GateKind::Tools | GateKind::InDoubt));
-        on(s, Screen::Chat) && !s.rests && leave
-    }),
+    command!(Inbox, "Decide what waits, in the inbox", "decide", [Chord::ctrl('r')], holds_up_answer),
     command!(History, "Everything ever produced", "history", [Chord::ctrl('f')], |s| on(s, Screen::Home)),
     command!(History, "Everything ever produced", "", [Chord::ctrl('f')], on_run),
     command!(Models, "Models: connect or switch", "models", [k(KeyCode::F(3))], |s| {

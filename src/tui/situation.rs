@@ -148,7 +148,8 @@ pub struct Situation {
     pub rests: bool,
     /// The conversation has a document, or may have one that is not written yet; what is previewed is a result.
     pub document: bool,
-    /// What waits to be allowed is a call of a tool.
+    /// What waits to be allowed is a call of a tool; of a conversation, its answer is held up by a tool call, or by tools
+    /// that changed.
     pub tool: bool,
     /// A model asks for that call: it takes other arguments, and an answer in its place.
     pub by_model: bool,

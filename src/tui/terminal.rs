@@ -8,6 +8,7 @@ pub mod clipboard;
 mod editor;
 mod input;
 mod layout;
+mod links;
 mod parser;
 mod sequences;
 mod whole;
@@ -74,6 +75,8 @@ pub enum TerminalError {
 /// The screen: a terminal in the interface's modes, which it leaves when dropped.
 pub struct Screen {
     mouse: bool,
+    /// It makes links of what leads somewhere.
+    links: bool,
     drawing: Drawing,
     terminal: Terminal<Bounded<Whole<Painted>>>,
 }
@@ -114,7 +117,8 @@ impl Screen {
     pub fn enter(mouse: bool) -> Result<Self, TerminalError> {
         set_modes(mouse)?;
         let drawing = Drawing::default();
-        Ok(Self { mouse, terminal: blank(&drawing)?, drawing })
+        let links = links::takes_links(std::env::var("TERM").ok().as_deref());
+        Ok(Self { mouse, links, terminal: blank(&drawing)?, drawing })
     }
 
     /// Draws a frame and gives what it showed.
@@ -132,6 +136,10 @@ impl Screen {
         let drawn = self.terminal.draw(|frame| {
             let area = frame.area();
             view(&mut Canvas { buf: frame.buffer_mut(), theme, frame: &mut info, as_written: false }, area);
+            let links = std::mem::take(&mut info.links);
+            if self.links {
+                links::put(frame.buffer_mut(), &links);
+            }
             if let Some(caret) = info.caret {
                 frame.set_cursor_position(caret);
             }

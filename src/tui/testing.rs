@@ -139,6 +139,7 @@ impl Story {
             work: Arc::new(work),
             bytes: fingerprint(),
             fingerprint: fingerprint(),
+            behind: None,
             title: None,
             message: None,
         };

@@ -13,6 +13,7 @@ use crate::core::call::{Call, ToolCall, ToolCallEnd, ToolCallState, ToolUse, Tur
 use crate::core::gate::{Gate, GateKind};
 use crate::core::text::{Untrusted, counted};
 use crate::core::tool::CallReturn;
+use crate::core::tool_call::ToolCallId;
 use crate::tui::diff::printed;
 use crate::tui::markdown::Document;
 use crate::tui::text::wrap::wrap_text;
@@ -79,7 +80,7 @@ pub fn line(call: &Call, each: &ToolCall, now: DateTime<Utc>, cells: u16, theme:
     let style = look.style(theme);
     let time = time(each, now).map(|time| format!(" {time}")).unwrap_or_default();
     let room = usize::from(cells).saturating_sub(3 + width(&time));
-    let tool = fit(&tool_of(each), room).into_owned();
+    let tool = fit(&named(each), room).into_owned();
     let room = room.saturating_sub(width(&tool));
     // What has become of it counts for more than what it was called with.
     let says = if says.is_empty() { says } else { format!(" · {}", fit(&says, room.saturating_sub(3))) };
@@ -120,7 +121,7 @@ pub fn document(call: &Call, used: &ToolUse, in_full: bool) -> Document {
     for each in used.calls() {
         let State { sign, says, .. } = state(call, each);
         let arguments = if in_full { String::new() } else { arguments(each.arguments()) };
-        let words = [tool_of(each), arguments, says].into_iter().filter(|word| !word.is_empty());
+        let words = [named(each), arguments, says].into_iter().filter(|word| !word.is_empty());
         let _ = writeln!(all, "    {sign} {}", words.collect::<Vec<_>>().join(" · "));
         for (name, text) in parts(each).into_iter().filter(|_| in_full) {
             let (start, cut) = beginning(&text);
@@ -130,6 +131,23 @@ pub fn document(call: &Call, used: &ToolUse, in_full: bool) -> Document {
         }
     }
     Document::new(&Untrusted::new(all))
+}
+
+/// The tool whose call waits at a gate, as it is shown.
+pub fn tool_of(call: &Call, gate: &Gate) -> Option<String> {
+    let asked = gate.call.and_then(|id| Some(call.tool_use()?.call(id)?.asked.tool.as_str()));
+    let tool = Untrusted::from(asked.or_else(|| gate.tool())?).line().replace('`', "'");
+    Some(tool)
+}
+
+/// What tells the tool call that waits there from the others of its call that do: its tool; of several calls of one tool
+/// also what it is called with.
+pub fn told_apart(call: &Call, id: Option<ToolCallId>) -> Option<String> {
+    let gate = call.gates.of(id)?;
+    let tool = tool_of(call, gate)?;
+    let others = call.gates.iter().filter(|other| tool_of(call, other).as_ref() == Some(&tool)).count();
+    let arguments = gate.arguments().filter(|_| others > 1).map(arguments);
+    Some(arguments.map_or_else(|| tool.clone(), |arguments| format!("{tool} {arguments}")))
 }
 
 /// What the model said before the calls of a turn.
@@ -233,7 +251,7 @@ fn time(each: &ToolCall, now: DateTime<Utc>) -> Option<String> {
     }
 }
 
-fn tool_of(each: &ToolCall) -> String {
+fn named(each: &ToolCall) -> String {
     Untrusted::from(each.asked.tool.as_str()).line().into_owned()
 }
 

@@ -16,7 +16,7 @@ use stepwell::store::{Mode, SqliteStore};
 use crate::harness::body;
 use crate::person::{FORK_AT, OTHERWISE, PLAN, RESULT, RHYME, STANZA, STREAMED, TITLE};
 use crate::sandbox::Sandbox;
-use crate::tools;
+use crate::{action, tools};
 
 struct Kept {
     run: Run,
@@ -184,6 +184,15 @@ pub fn tools(sandbox: &Sandbox) {
             _ => {}
         }
     }
+}
+
+/// What the person asked of the document was made, each once.
+pub fn actions(sandbox: &Sandbox) {
+    let kept = kept(sandbox);
+    let [Kept { run, journal }] = kept.as_slice() else { panic!("one run") };
+    action::check(run, journal.iter().map(|recorded| recorded.event.clone()));
+    nothing_runs_after_a_recovery(run.id, journal);
+    what_was_shown_as_saved_is_there(sandbox, std::slice::from_ref(&kept[0]));
 }
 
 /// The text of the attempt that the crash ended is kept, and the attempt after it stands.

@@ -13,6 +13,7 @@
     reason = "a test may fail loudly, its helpers too, and tells what it killed"
 )]
 
+mod action;
 mod check;
 #[path = "../engine/harness.rs"]
 mod harness;
@@ -53,6 +54,9 @@ const UNDO: Story = Story { env: &[("CRASH_UNDO", "1")], check: check::undone };
 
 /// A model calls tools, some of which may be called twice and some of which may not.
 const TOOLS: Story = Story { env: &[("CRASH_TOOLS", "1")], check: check::tools };
+
+/// A document is changed by actions and by hand.
+const ACTION: Story = Story { env: &[("CRASH_ACTION", "1")], check: check::actions };
 
 impl Story {
     fn work(self, sandbox: &Sandbox, more: &[(&str, &str)]) -> End {
@@ -115,6 +119,15 @@ fn no_tool_is_called_twice_unasked_wherever_the_process_is_killed() {
         assert!(points.contains_key(name), "`{name}` is never reached: {points:?}");
     }
     kill_everywhere(TOOLS, &points);
+}
+
+#[test]
+fn an_action_on_a_document_is_done_once_wherever_the_process_is_killed() {
+    let points = points(ACTION);
+    for name in ["append.before", "append.after", "begin.before", "outcome.received", "commit.before", "commit.after"] {
+        assert!(points.contains_key(name), "`{name}` is never reached: {points:?}");
+    }
+    kill_everywhere(ACTION, &points);
 }
 
 /// Kills a person at each point, and has another one do what is left.

@@ -85,6 +85,9 @@ pub fn work(sandbox: &Sandbox) {
         if std::env::var_os("CRASH_TOOLS").is_some() {
             return crate::tools::use_them(sandbox).await;
         }
+        if std::env::var_os("CRASH_ACTION").is_some() {
+            return crate::action::change_a_document(sandbox).await;
+        }
         if let Ok(stream) = std::env::var("CRASH_STREAM") {
             return stream_to_the_end(sandbox, stream == "1").await;
         }

@@ -110,6 +110,8 @@ pub enum Act {
     Finish(Arc<tokio::sync::Notify>, Value),
     /// The model calls these tools, with these arguments.
     Calls(Vec<(&'static str, Value)>),
+    /// The same, once it is let go.
+    CallsOnce(Arc<tokio::sync::Notify>, Vec<(&'static str, Value)>),
 }
 
 /// What a tool does that is called.
@@ -122,8 +124,10 @@ pub enum ToolAct {
     Hang(bool),
     /// Returns this once it is let go, whoever stops it.
     Finish(Arc<tokio::sync::Notify>, Value),
-    /// Asks the person this form, and returns what they say.
-    Ask(Value),
+    /// Asks the person these forms, one after the other, and returns what they say.
+    Ask(Vec<Value>),
+    /// Starts a program that goes on by itself, and hangs.
+    Leaves(Arc<tokio::sync::Notify>, Arc<Mutex<Option<std::process::Child>>>),
 }
 
 type ToolScript = dyn Fn(&ToolCallRequest) -> ToolAct + Send + Sync;
@@ -232,7 +236,15 @@ impl Executor for FakeExecutor {
                     let_go.notified().await;
                     AttemptOutcome::Done { output, problem: None, measured }
                 }
-                Act::Calls(calls) => {
+                Act::Calls(_) | Act::CallsOnce(..) => {
+                    let calls = match act {
+                        Act::CallsOnce(let_go, calls) => {
+                            let_go.notified().await;
+                            calls
+                        }
+                        Act::Calls(calls) => calls,
+                        _ => Vec::new(),
+                    };
                     let asked = |(tool, arguments): (&str, Value)| AskedCall {
                         call: ToolCallId { turn: 0, index: 0 },
                         tool: tool.to_owned(),
@@ -285,7 +297,22 @@ impl Executor for FakeExecutor {
                     let_go.notified().await;
                     returned(output)
                 }
-                ToolAct::Ask(fields) => returned((context.ask)(fields.try_into().unwrap()).await),
+                ToolAct::Ask(forms) => {
+                    let mut said = Vec::new();
+                    for fields in forms {
+                        said.push((context.ask)(fields.try_into().unwrap()).await);
+                    }
+                    returned(json!(said))
+                }
+                ToolAct::Leaves(at_work, program) => {
+                    use std::os::unix::process::CommandExt as _;
+                    let child = std::process::Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+                    (context.began)(child.id());
+                    *program.lock().unwrap() = Some(child);
+                    at_work.notify_one();
+                    context.cancel.cancelled().await;
+                    CallOutcome::Cancelled { in_doubt: true }
+                }
             }
         })
     }

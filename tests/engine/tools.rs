@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stepwell::core::call::{AttemptStatus, CallStatus, ToolCallState};
+use stepwell::core::call::{AttemptStatus, CallStatus};
 use stepwell::core::code::ErrorCode;
 use stepwell::core::decide::{Decision, DecisionKind};
 use stepwell::core::event::{Event, InstructionScope, PauseReason};
@@ -424,11 +424,12 @@ async fn tools_that_are_not_what_they_were_are_shown_before_a_model_reads_them()
 /// What a tool asks in the middle of its work is a form; who does not want to answer declines, and it hears that.
 #[tokio::test]
 async fn a_tool_may_ask_and_a_person_answers_or_declines() {
-    for (kind, reads) in
-        [(DecisionKind::Answer { value: json!({ "name": "Ana" }) }, r#"{"name":"Ana"}"#), (DecisionKind::Skip, "false")]
-    {
+    for (kind, reads) in [
+        (DecisionKind::Answer { value: json!({ "name": "Ana" }) }, r#"[{"name":"Ana"}]"#),
+        (DecisionKind::Skip, "[false]"),
+    ] {
         let harness = harness(vec![vec![("t/read", json!({}))]]);
-        harness.executor.tools.act(|_| ToolAct::Ask(json!([{ "name": "name", "type": "text" }])));
+        harness.executor.tools.act(|_| ToolAct::Ask(vec![json!([{ "name": "name", "type": "text" }])]));
         let run = harness.start(&json!([agent("a", "look", never())]), json!({}));
         let (_, mut updates) = harness.subscribe(run);
         harness.engine.drive(run).unwrap();
@@ -443,4 +444,35 @@ async fn a_tool_may_ask_and_a_person_answers_or_declines() {
     }
 }
 
+/// What was answered to one question is no answer to the next, however much they are alike.
+#[tokio::test]
+async fn a_tool_that_asks_twice_is_answered_twice() {
+    let name = |name: &str| DecisionKind::Answer { value: json!({ "name": name }) };
+    for (first, second, reads) in [
+        (name("Ana"), name("Bo"), r#"[{"name":"Ana"},{"name":"Bo"}]"#),
+        (DecisionKind::Skip, name("Bo"), r#"[false,{"name":"Bo"}]"#),
+        (name("Ana"), DecisionKind::Skip, r#"[{"name":"Ana"},false]"#),
+    ] {
+        let harness = harness(vec![vec![("t/read", json!({}))]]);
+        let form = json!([{ "name": "name", "type": "text" }]);
+        harness.executor.tools.act(move |_| ToolAct::Ask(vec![form.clone(), form.clone()]));
+        let run = harness.start(&json!([agent("a", "look", never())]), json!({}));
+        let (_, mut updates) = harness.subscribe(run);
+        harness.engine.drive(run).unwrap();
+        let asks = |update: &Update| matches!(update, Update::Event(e) if matches!(e.event, Event::GateOpened(_)));
+        for answer in [first, second] {
+            until(&mut updates, |update| asks(update).then_some(())).await;
+            let state = harness.engine.load(run).unwrap();
+            assert_eq!(waiting(&state, GateKind::Input), ["a"]);
+            harness.engine.decide(run, about(1, 0, answer)).await.unwrap();
+        }
+        until_stopped(&mut updates).await;
+        assert_eq!(body(&harness.engine.load(run).unwrap()), reads);
+        let asked = names(&harness, run).into_iter().filter(|name| name == "gate_opened").count();
+        assert_eq!(asked, 2);
+    }
+}
+
+mod ended;
+mod permission;
 mod stopped;

@@ -1,12 +1,9 @@
 //! `commit_message`: which diffs it takes.
 
-use std::io::Write as _;
-use std::process::Stdio;
-
 use serde_json::{Value, json};
 
 use crate::material::Maintainer;
-use crate::support::cli::Done;
+use crate::support::cli::{Done, fed};
 use crate::support::model_server::Request;
 
 fn author(_: &Request) -> Value {
@@ -15,10 +12,7 @@ fn author(_: &Request) -> Value {
 
 fn piped(maintainer: &Maintainer, stdin: &[u8]) -> Done {
     let mut command = maintainer.home.command(env!("CARGO_BIN_EXE_stepwell"));
-    let command = command.args(["run", "commit_message"]).current_dir(maintainer.repo()).stdin(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(stdin).unwrap();
-    Done::of(child.wait_with_output().unwrap())
+    Done::of(fed(command.args(["run", "commit_message"]).current_dir(maintainer.repo()), stdin))
 }
 
 #[test]

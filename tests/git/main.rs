@@ -8,6 +8,7 @@
     reason = "tests may fail loudly, say what they skip, and build a text at once"
 )]
 
+mod changelogs;
 mod commits;
 mod material;
 mod notes;

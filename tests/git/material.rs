@@ -1,11 +1,11 @@
 //! Repositories of made-up material, and a model that answers as a test says.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use crate::support::cli::{Done, Home};
+use crate::support::git::git;
 use crate::support::model_server::{ModelServer, Reply, Request};
 
 /// A person at a machine with a repository in `repo` of their home folder.
@@ -41,7 +41,7 @@ impl Maintainer {
     }
 
     pub fn git(&self, args: &[&str]) -> String {
-        git_in(&self.home, &self.repo(), args)
+        git(self.home.path(), &self.repo(), args)
     }
 
     fn and_git(self, args: &[&str]) -> Self {
@@ -63,9 +63,14 @@ impl Maintainer {
 
     /// Runs a task to its end with these inputs, accepting what passes.
     pub fn accept(&self, task: &str, inputs: &[&str]) -> Done {
+        self.accept_with(task, inputs, &[])
+    }
+
+    /// The same, with more arguments.
+    pub fn accept_with(&self, task: &str, inputs: &[&str], more: &[&str]) -> Done {
         let mut args = vec!["run", task, "--review", "accept"];
         args.extend(inputs.iter().flat_map(|input| ["-i", input]));
-        self.run(&args)
+        self.run(&[args, more.to_vec()].concat())
     }
 
     /// The newest run.
@@ -75,18 +80,8 @@ impl Maintainer {
 
     /// What the model was asked, by what its prompt says.
     pub fn prompts(&self, with: &str) -> Vec<String> {
-        let prompts = self.server.requests().into_iter().map(|request| request.prompt());
-        prompts.filter(|prompt| prompt.contains(with)).collect()
+        self.server.prompts(with)
     }
-}
-
-/// Runs git in a folder as somebody, with nothing of this machine's configuration.
-pub fn git_in(home: &Home, folder: &Path, args: &[&str]) -> String {
-    let identity = ["-c", "user.name=Ana", "-c", "user.email=ana@example.org", "-c", "protocol.file.allow=always"];
-    let mut command: Command = home.command("git");
-    let done = command.args(identity).args(args).current_dir(folder).output().unwrap();
-    assert!(done.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&done.stderr));
-    String::from_utf8(done.stdout).unwrap()
 }
 
 /// The prompt of a review of one file.

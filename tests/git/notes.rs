@@ -50,7 +50,9 @@ fn approved(maintainer: &Maintainer) -> String {
 fn a_changelog_that_exists_keeps_every_line_and_the_approval_shows_the_difference() {
     in_each_form(|form| {
         let maintainer = with_two_commits(writer);
-        let head = "# Changelog\n\nAll that is worth telling.\n\n## [Unreleased]\n\n";
+        // Longer than what anybody looks through for the newest version.
+        let rules = "All that is worth telling.\n".repeat(500);
+        let head = format!("# Changelog\n\n{rules}\n## [Unreleased]\n\n");
         let rest: String = (0..900).rev().map(|at| format!("## [1.{at}.0] - 2020-01-01\n\n- Thing {at}\n\n")).collect();
         maintainer.write("CHANGELOG.md", format!("{head}{rest}"));
         let waits = maintainer.accept(form, &["version=2.0.0", "from=v1", "file=CHANGELOG.md"]).exits(3);
@@ -165,20 +167,7 @@ fn what_is_outside_the_repository_is_written_only_where_its_whole_path_is_given(
         symlink("../outside.md", maintainer.repo().join("file.md")).unwrap();
         for file in ["../outside.md", "link/outside.md", "file.md", "missing/inside.md"] {
             let given = ["version=2.0.0", "from=v1", &format!("file={file}")];
-            let done = maintainer.run(&[
-                "run",
-                form,
-                "--review",
-                "accept",
-                "--approve",
-                "all",
-                "-i",
-                given[0],
-                "-i",
-                given[1],
-                "-i",
-                given[2],
-            ]);
+            let done = maintainer.accept_with(form, &given, &["--approve", "all"]);
             assert!(done.code == 0 && done.out.contains("*Not saved: "), "{form} {file}: {done:?}");
         }
         assert!(!maintainer.home.path().join("outside.md").exists());

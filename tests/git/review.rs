@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::material::{INSPECT, Maintainer, REPORT, approves, body, content, git_in, reviewed};
+use crate::material::{INSPECT, Maintainer, REPORT, approves, body, content, reviewed};
+use crate::support::git::git;
 
 /// A change of 107 files, most of them not source.
 fn large_change(maintainer: &Maintainer) {
@@ -250,7 +251,7 @@ fn what_a_shallow_clone_or_another_history_does_not_have_is_not_taken_for_the_be
         maintainer.commit(name);
     }
     let source = format!("file://{}", maintainer.repo().display());
-    git_in(&maintainer.home, maintainer.home.path(), &["clone", "-q", "--depth=1", &source, "clone"]);
+    git(maintainer.home.path(), maintainer.home.path(), &["clone", "-q", "--depth=1", &source, "clone"]);
     for against in ["HEAD~1", "HEAD^!"] {
         let done = maintainer.accept("code_review", &["repository=~/clone", &format!("against={against}")]).exits(1);
         assert!(done.err.contains("exit code 128: fatal: "), "{against}: {}", done.err);
@@ -299,7 +300,7 @@ fn a_range_is_reviewed_without_what_only_the_working_tree_has() {
     assert_eq!(reviewed(&maintainer), ["b.rs"]);
     let folder = maintainer.repo().join("sub");
     std::fs::create_dir(&folder).unwrap();
-    assert_eq!(git_in(&maintainer.home, &folder, &["rev-parse", "--show-prefix"]).trim(), "sub/");
+    assert_eq!(git(maintainer.home.path(), &folder, &["rev-parse", "--show-prefix"]).trim(), "sub/");
     maintainer.accept("code_review", &["repository=sub", "against=main"]).exits(0);
     assert_eq!(reviewed(&maintainer), ["b.rs", "b.rs", "c.rs"], "from a folder all of the repository is seen");
 }

@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use crate::material::{INSPECT, Maintainer, body, content, git_in, reviewed};
+use crate::material::{INSPECT, Maintainer, body, content, reviewed};
 use crate::support::cli::Home;
+use crate::support::git::git;
 
 fn line<'t>(text: &'t str, with: &str) -> &'t str {
     text.lines().find(|line| line.contains(with)).unwrap_or_else(|| panic!("{with} is not in:\n{text}"))
@@ -18,11 +19,11 @@ fn what_has_no_text_to_review_is_listed_and_nobody_is_asked_about_it() {
     }
     maintainer.write("picture.png", b"\x00\x01");
     let module = Home::new();
-    git_in(&module, module.path(), &["init", "-q"]);
-    git_in(&module, module.path(), &["commit", "-q", "--allow-empty", "-m", "One"]);
+    git(module.path(), module.path(), &["init", "-q"]);
+    git(module.path(), module.path(), &["commit", "-q", "--allow-empty", "-m", "One"]);
     maintainer.git(&["submodule", "--quiet", "add", module.path().to_str().unwrap(), "lib"]);
     maintainer.commit("Begin");
-    git_in(&module, &maintainer.repo().join("lib"), &["commit", "-q", "--allow-empty", "-m", "Two"]);
+    git(module.path(), &maintainer.repo().join("lib"), &["commit", "-q", "--allow-empty", "-m", "Two"]);
     maintainer.git(&["mv", "moved.rs", "new.rs"]);
     maintainer.git(&["mv", "changed_too.rs", "new_too.rs"]);
     maintainer.write("new_too.rs", format!("changed_too.rs\n{long}eight\n"));

@@ -23,7 +23,7 @@ type Made = Pin<Box<dyn Future<Output = (Harness, RunId)>>>;
 type Make = fn() -> Made;
 
 /// The runs by the name of their files.
-pub const RUNS: [(&str, Make); 11] = [
+pub const RUNS: [(&str, Make); 12] = [
     ("poem_with_edit_and_retry", || Box::pin(poem())),
     ("email_chat", || Box::pin(email())),
     ("parallel_with_failure_and_resume", || Box::pin(parallel())),
@@ -34,6 +34,7 @@ pub const RUNS: [(&str, Make); 11] = [
     ("decided_by_the_flow", || Box::pin(decided())),
     ("paused_stopped_and_cancelled", || Box::pin(cancelled())),
     ("waiting_at_every_gate", || Box::pin(waiting())),
+    ("changed_by_actions", || Box::pin(changed())),
     ("forked", || Box::pin(forked())),
 ];
 
@@ -323,6 +324,38 @@ async fn waiting() -> (Harness, RunId) {
         state.waiting().find(|gate| gate.kind() == stepwell::core::gate::GateKind::Budget).unwrap().key.to_string();
     harness.decide(run, &asked, DecisionKind::Budget { budget }).await;
     decide_all(&harness, run, &[("left_out", DecisionKind::Skip)]).await;
+    (harness, run)
+}
+
+/// A result that was changed by an action, by hand, by an order in the person's own words, which failed at first, and by an
+/// action that was taken back.
+async fn changed() -> (Harness, RunId) {
+    let tries = AtomicUsize::new(0);
+    let harness = Harness::new(move |request| match request.key.to_string().as_str() {
+        "change#0" if tries.fetch_add(1, Ordering::SeqCst) == 0 => Act::Fail(Failure::new(FailureClass::Refused, "no")),
+        _ => shout(request),
+    });
+    let more = json!({
+        "result": { "title": "{{ inputs.topic }}", "body": "The {{ steps.a.output }}" },
+        "actions": [
+            { "id": "detail", "name": "More detail", "prompt": "{{ document.body }} of {{ inputs.topic }}, {{ steps.a.output }}" },
+            { "id": "shorter", "name": "Shorter", "instruction": "Make it half as long." },
+        ],
+    });
+    let topic = json!([{ "name": "topic", "type": "text", "required": true }]);
+    let steps = json!([prompt("a", "sea", json!({ "review": "never" }))]);
+    let run = start(&harness, &steps, &more, &topic, json!({ "topic": "tides" }));
+    harness.drive(run).await;
+    harness.engine.act(run, "result", Some(1), "detail").await.unwrap();
+    harness.drive(run).await;
+    harness.engine.edit_document(run, "result", 2, "Tides", "The sea comes and goes.").await.unwrap();
+    harness.engine.act_in_words(run, "result", None, "like a pirate").await.unwrap();
+    harness.drive(run).await;
+    decide_all(&harness, run, &[("change#0", DecisionKind::Again { model: None })]).await;
+    harness.engine.act(run, "result", None, "shorter").await.unwrap();
+    harness.drive(run).await;
+    harness.engine.undo(run, None).await.unwrap();
+    harness.drive(run).await;
     (harness, run)
 }
 

@@ -44,7 +44,7 @@ fn server(answers: Vec<Value>) -> ModelServer {
     let answers = Mutex::new(answers.into_iter());
     let last = Mutex::new(Value::Null);
     ModelServer::answering(move |_, request| {
-        let prompt = first_prompt(request);
+        let prompt = request.first_prompt();
         if prompt.contains("Divide them into chapters") {
             let next = answers.lock().unwrap().next();
             let mut last = last.lock().unwrap();
@@ -58,14 +58,6 @@ fn server(answers: Vec<Value>) -> ModelServer {
             }))
         }
     })
-}
-
-/// What the step asked, before what was said of an earlier answer.
-fn first_prompt(request: &Request) -> String {
-    request.body["messages"].as_array().unwrap().iter().find(|message| message["role"] == "user").unwrap()["content"]
-        .as_str()
-        .unwrap()
-        .to_owned()
 }
 
 fn chapters(lines: &[(i64, i64)]) -> Value {
@@ -91,7 +83,7 @@ fn material(prompt: &str) -> Vec<String> {
 /// The prompts that ask this.
 fn asked(server: &ModelServer, what: &str) -> Vec<String> {
     let mut prompts: Vec<String> =
-        server.requests().iter().map(first_prompt).filter(|prompt| prompt.contains(what)).collect();
+        server.requests().iter().map(Request::first_prompt).filter(|prompt| prompt.contains(what)).collect();
     prompts.sort();
     prompts
 }
@@ -221,7 +213,7 @@ async fn minutes_come_from_a_transcript_alone_and_the_model_sees_who_said_what()
             _ => format!("{speaker}: {text}"),
         };
         assert_eq!(
-            material(&first_prompt(&server.requests()[0])),
+            material(&server.requests()[0].first_prompt()),
             TALK.iter().map(spoken).collect::<Vec<_>>(),
             "{name}"
         );

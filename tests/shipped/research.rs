@@ -64,10 +64,6 @@ fn pages(server: &ModelServer) -> Vec<String> {
     asked.map(|request| request.target).collect()
 }
 
-fn prompts(server: &ModelServer) -> Vec<String> {
-    server.requests().iter().filter(|request| request.path == MODEL).map(Request::prompt).collect()
-}
-
 async fn research(server: &ModelServer, more: Value, person: Person) -> (Machine, Run) {
     let machine = Machine::asking(format!("{}/v1", server.url()));
     let mut inputs =
@@ -128,7 +124,7 @@ async fn a_page_that_cannot_be_read_costs_one_line_of_the_answer() {
         let lines: Vec<&str> = left_out.lines().filter(|line| line.starts_with(&format!("- {name}: "))).collect();
         assert!(lines.len() == 1 && lines[0].contains(why), "{name} {why}\n{left_out}");
         // The model knows what it did not see.
-        assert!(prompts(&server).last().unwrap().contains(lines[0]), "{}", lines[0]);
+        assert!(server.prompts("").last().unwrap().contains(lines[0]), "{}", lines[0]);
     }
     assert_eq!(left_out.trim().lines().count(), 9, "{left_out}");
 }
@@ -161,7 +157,7 @@ async fn a_note_that_failed_was_skipped_or_says_nothing_useful_is_no_source() {
         ],
     );
     assert!(sources.contains(&format!("- <{url}/failing>: no note of it could be taken: ")), "{sources}");
-    let last = prompts(&server).pop().unwrap();
+    let last = server.prompts("").pop().unwrap();
     assert!(last.contains("\n[1] ") && !last.contains("\n[2] ") && !last.contains("cookie wall"), "{last}");
 
     let server = server_of();
@@ -169,7 +165,7 @@ async fn a_note_that_failed_was_skipped_or_says_nothing_useful_is_no_source() {
     finished(&run);
     let text = body(&run);
     assert!(!text.contains("## Sources") && text.contains(&format!("- <{}/warm>: its note was skipped", server.url())));
-    assert!(prompts(&server).last().unwrap().contains("(No source could be read.)"));
+    assert!(server.prompts("").last().unwrap().contains("(No source could be read.)"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,7 +243,7 @@ async fn search_services_of_every_form_are_read_also_when_they_find_nothing() {
         assert!(pages(&server).is_empty() && !body(&run).contains("## Sources"), "{shown}");
         let by_hand = run.calls.values().any(|call| call.step == "by_hand" && call.standing.is_some());
         assert!(!by_hand, "the service has answered: {shown}");
-        assert!(prompts(&server).last().unwrap().contains("(No source could be read.)"), "{shown}");
+        assert!(server.prompts("").last().unwrap().contains("(No source could be read.)"), "{shown}");
     }
 }
 
@@ -267,7 +263,7 @@ async fn a_search_service_that_is_not_understood_is_refused_before_anything_is_p
         let (_, error) = run.error.as_ref().unwrap();
         assert_eq!(run.status, Status::Failed, "{says}");
         assert!(error.message.contains(says) && !error.message.contains('\n'), "{error:?}");
-        assert!(prompts(&server).is_empty(), "a model was asked: {error:?}");
+        assert!(server.prompts("").is_empty(), "a model was asked: {error:?}");
     }
 }
 

@@ -83,11 +83,7 @@ impl Home {
 
     /// Runs `stepwell` with something on stdin.
     pub fn piped(&self, line: &str, stdin: &[u8]) -> Done {
-        let mut command = self.command(env!("CARGO_BIN_EXE_stepwell"));
-        let mut child = command.args(line.split(' ')).stdin(Stdio::piped()).spawn().unwrap();
-        // A program that does not read its stdin may have closed it.
-        let _ = child.stdin.take().unwrap().write_all(stdin);
-        Done::of(child.wait_with_output().unwrap())
+        Done::of(fed(self.command(env!("CARGO_BIN_EXE_stepwell")).args(line.split(' ')), stdin))
     }
 
     /// Gives a line to a shell, as a person who copied it would.
@@ -108,6 +104,14 @@ impl Home {
         let calls = run["calls"].as_array().unwrap();
         calls.iter().find(|call| call["key"] == key).unwrap_or_else(|| panic!("no call {key} in {run:#}")).clone()
     }
+}
+
+/// Runs a command with something on stdin.
+pub fn fed(command: &mut Command, stdin: &[u8]) -> Output {
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    // A program that does not read its stdin may have closed it.
+    let _ = child.stdin.take().unwrap().write_all(stdin);
+    child.wait_with_output().unwrap()
 }
 
 impl Drop for Home {

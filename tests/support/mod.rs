@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod contained;
+pub mod git;
 pub mod model_server;
 pub mod patience;
 pub mod pty;

@@ -38,14 +38,29 @@ impl Request {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// The text of each message.
+    pub fn messages(&self) -> Vec<String> {
+        self.with_roles().map(|(_, text)| text).collect()
+    }
+
     /// The text of the last message.
     pub fn prompt(&self) -> String {
-        let content =
-            self.body["messages"].as_array().and_then(|all| all.last()).map_or(&Value::Null, |m| &m["content"]);
-        match content {
-            Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
-            other => other.as_str().unwrap_or_default().to_owned(),
-        }
+        self.messages().pop().unwrap_or_default()
+    }
+
+    /// What was asked first, before an earlier answer and what was said of it.
+    pub fn first_prompt(&self) -> String {
+        self.with_roles().find(|(role, _)| *role == "user").map(|(_, text)| text).unwrap_or_default()
+    }
+
+    fn with_roles(&self) -> impl Iterator<Item = (&str, String)> {
+        self.body["messages"].as_array().into_iter().flatten().map(|message| {
+            let text = match &message["content"] {
+                Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
+                other => other.as_str().unwrap_or_default().to_owned(),
+            };
+            (message["role"].as_str().unwrap_or_default(), text)
+        })
     }
 
     fn protocol(&self) -> Protocol {
@@ -254,6 +269,12 @@ impl ModelServer {
     /// What was asked so far.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.seen.lock().unwrap().requests.clone()
+    }
+
+    /// The prompts that a model was asked, of those in which `with` occurs.
+    pub fn prompts(&self, with: &str) -> Vec<String> {
+        let asked = self.requests().into_iter().filter(|request| request.body["messages"].is_array());
+        asked.map(|request| request.prompt()).filter(|prompt| prompt.contains(with)).collect()
     }
 
     /// Waits until so many requests arrived.

@@ -90,8 +90,10 @@ impl Call {
         self.status = self.status_now();
         // A tool call that waits is a part of its attempt, which goes on.
         if let Some(tool_call) = gate.call {
-            if gate.kind() == GateKind::InDoubt {
-                self.tool_in_doubt(gate.attempt, tool_call);
+            match gate.kind() {
+                GateKind::InDoubt => self.tool_in_doubt(gate.attempt, tool_call),
+                GateKind::Input => self.tool_asks(gate.attempt, tool_call),
+                _ => {}
             }
         } else if let Some(attempt) = self.attempt_mut(gate.attempt) {
             match &gate.body {
@@ -160,6 +162,8 @@ impl Call {
         self.withdrawn = false;
         self.redone = None;
         self.retry_at = None;
+        // It is what counts, whatever an attempt that was stopped might still have given.
+        self.begins_again();
         self.stood.extend(self.standing.replace(standing));
     }
 
@@ -197,6 +201,9 @@ impl Call {
     pub(in crate::core) fn keep(&mut self, seq: u64, fingerprint: &Fingerprint) {
         self.stale = None;
         self.gates.clear();
+        if self.standing.is_some() {
+            self.begins_again();
+        }
         if let Some(standing) = &mut self.standing {
             self.stood.push(standing.clone());
             standing.fingerprint = fingerprint.clone();

@@ -23,6 +23,9 @@ mod tests;
 /// A model that asks for the same so many times in a row comes to nothing.
 const SAME: usize = 3;
 
+/// What a model reads of a call that had begun and was given up.
+const MAY_HAVE_HAPPENED: &str = "it was called and its outcome is unknown: it may have taken effect";
+
 /// What an attempt has done with tools so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ToolUse {
@@ -104,24 +107,30 @@ pub enum ToolCallEnd {
     },
 }
 
-impl ToolCallEnd {
-    /// What the model reads of it.
+impl ToolCall {
+    /// What the model reads of it, once it has ended. Of a call that had begun nobody says that it was not made: a model
+    /// that reads so makes it again.
     #[must_use]
-    pub fn returned(&self) -> Arc<CallReturn> {
-        let failed = |class, message: &str| CallReturn::Failed { error: Failure::new(class, message) };
-        match self {
-            Self::Returned(returned) => Arc::clone(returned),
-            Self::Denied { error, .. } => Arc::new(CallReturn::Failed { error: error.clone() }),
-            Self::Answered { value, .. } => {
+    pub fn returned(&self) -> Option<Arc<CallReturn>> {
+        let failed = |class, message: String| Arc::new(CallReturn::Failed { error: Failure::new(class, message) });
+        let unknown = |why: &str| failed(FailureClass::Tool, format!("{MAY_HAVE_HAPPENED} ({why})"));
+        Some(match self.end()? {
+            ToolCallEnd::Returned(returned) => Arc::clone(returned),
+            ToolCallEnd::Answered { value, .. } => {
                 let (output, images, notes) = (Arc::clone(value), Vec::new(), Vec::new());
                 Arc::new(CallReturn::Returned { output, is_error: false, images, notes })
             }
-            Self::Skipped { because } => Arc::new(failed(FailureClass::Denied, &format!("not called: {because}"))),
-        }
+            ToolCallEnd::Denied { error, .. } if self.has_begun() => unknown(&error.message),
+            ToolCallEnd::Skipped { because } if self.has_begun() => unknown(because),
+            // Only a person's refusal is read as one.
+            ToolCallEnd::Denied { error, by } if *by == Actor::Deadline => {
+                failed(FailureClass::Tool, format!("not called: {}", error.message))
+            }
+            ToolCallEnd::Denied { error, .. } => Arc::new(CallReturn::Failed { error: error.clone() }),
+            ToolCallEnd::Skipped { because } => failed(FailureClass::Tool, format!("not called: {because}")),
+        })
     }
-}
 
-impl ToolCall {
     /// The arguments that it is made with.
     #[must_use]
     pub fn arguments(&self) -> &Arc<Value> {
@@ -173,6 +182,18 @@ impl ToolUse {
     #[must_use]
     pub fn tool(&self, name: &str) -> Option<&ToolSpec> {
         self.listed.as_ref()?.iter().find(|spec| spec.tool == name)
+    }
+
+    /// Whether there is such a tool and it takes such arguments: looked at before anybody is asked.
+    ///
+    /// # Errors
+    /// What is wrong with the call.
+    pub fn takes(&self, name: &str, arguments: &Value) -> Result<(), String> {
+        if let Some(spec) = self.tool(name) {
+            return spec.takes(arguments);
+        }
+        let all: Vec<&str> = self.listed.iter().flat_map(|tools| tools.iter()).map(|spec| &*spec.tool).collect();
+        Err(format!("there is no tool `{name}`; there are: {}", all.join(", ")))
     }
 
     /// Why its model is not asked again: it has taken all its turns, or asks for the same again and again. Known as soon as
@@ -276,12 +297,16 @@ impl Call {
         tools.open().next().is_some() && tools.open().all(waits)
     }
 
-    /// Whether its newest attempt calls tools and has not come to its end: it is to go on whatever of it waits for a person.
+    /// Whether its newest attempt calls tools and has begun, whatever of it waits for a person.
     #[must_use]
-    pub fn calls_tools(&self) -> bool {
-        self.tool_use().is_some_and(|tools| {
-            tools.resumes || self.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running)
-        })
+    pub fn runs_tools(&self) -> bool {
+        self.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running && attempt.tool_use.is_some())
+    }
+
+    /// Whether its newest attempt calls tools, was stopped before its end, and continues under its number.
+    #[must_use]
+    pub fn resumes_tools(&self) -> bool {
+        self.tool_use().is_some_and(|tools| tools.resumes)
     }
 }
 

@@ -67,6 +67,7 @@ fn every_gate() -> Vec<(Gate, &'static str)> {
         work,
         bytes: fingerprint("bytes"),
         fingerprint: fingerprint("new"),
+        behind: None,
         title: None,
         message: None,
     };

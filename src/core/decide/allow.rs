@@ -1,4 +1,4 @@
-//! Leave: a person allows an effect, the calls of a tool, or tools that have changed, or refuses it.
+//! Approvals: a person allows an effect, the calls of a tool, or tools that have changed, or refuses it.
 
 use std::sync::Arc;
 
@@ -13,7 +13,6 @@ use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{ApprovalBody, Gate, GateBody};
 use crate::core::run::Run;
-use crate::core::schema;
 use crate::core::work::Work;
 
 /// The event of allowing what a gate asks about.
@@ -41,10 +40,15 @@ pub(super) fn approved(
             let Some(tool) = tool.filter(|_| gate.call.is_some()) else {
                 return Err(not("only a call that a model asks for takes other arguments"));
             };
-            fits(call, gate, tool, arguments)?;
+            // They are held to what the tool takes, as the model's are.
+            if let Some(Err(problem)) = call.tool_use().and_then(|used| used.tool(tool)).map(|it| it.takes(arguments)) {
+                return Err(Refusal::new(ErrorCode::InvalidInput, format!("{}: {problem}", gate.name())));
+            }
             let shown = approval.map(|approval| approval.work.with_arguments(arguments.clone()));
             let work = shown.unwrap_or_else(|| Work::tool(tool, arguments.clone()));
-            Fingerprint::of(&work).map_err(|error| Refusal::new(ErrorCode::InvalidInput, error.to_string()))?
+            let bytes =
+                Fingerprint::of(&work).map_err(|error| Refusal::new(ErrorCode::InvalidInput, error.to_string()))?;
+            gate.behind().map_or(bytes.clone(), |behind| bytes.of_its(behind))
         }
         (Some(approval), None) => approval.bytes.clone(),
         (None, None) => match &gate.body {
@@ -59,24 +63,11 @@ pub(super) fn approved(
 /// Where a tool is allowed for the rest of the run: the events of allowing its calls that are asked about already.
 pub(super) fn of_the_same_tool(run: &Run, allowed: &Gate, by: &Actor) -> Vec<Event> {
     let waits = |gate: &&Gate| {
-        gate.tool().is_some_and(|tool| allowed.tool() == Some(tool))
+        gate.behind().is_some_and(|behind| allowed.behind() == Some(behind))
             && (&gate.key, gate.call) != (&allowed.key, allowed.call)
     };
     let approved = |gate: &Gate| approved(run.call(&gate.key)?, gate, false, None, by.clone()).ok();
     run.waiting().filter(waits).filter_map(approved).collect()
-}
-
-/// The arguments that a person gives are held to what the tool takes, as the model's are.
-fn fits(call: &Call, gate: &Gate, tool: &str, arguments: &Value) -> Result<(), Refusal> {
-    let refused = |problem: String| {
-        let text = format!("the arguments for {tool} ({}) {problem}", gate.name());
-        Refusal::new(ErrorCode::InvalidInput, text)
-    };
-    if !arguments.is_object() {
-        return Err(refused("are no JSON object".to_owned()));
-    }
-    let Some(spec) = call.tool_use().and_then(|used| used.tool(tool)) else { return Ok(()) };
-    schema::validate(&spec.input, arguments).map_err(|problem| refused(format!("do not fit its schema: {problem}")))
 }
 
 /// The event of refusing what a gate asks about.

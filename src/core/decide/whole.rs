@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::Refusal;
+use super::refusal::{Refusal, what_waits};
 use crate::core::actor::Actor;
 use crate::core::call::{Call, CallStatus};
 use crate::core::code::ErrorCode;
@@ -130,11 +130,22 @@ fn is_for_the_rest(event: &Event) -> bool {
     matches!(event, Event::ModelChosen { rest: true, .. })
 }
 
-/// What is said while a model answers has to wait: it says which answer.
+/// The answer of a conversation that waits in its middle: for a person's word on a tool call, or on tools that changed.
+#[must_use]
+pub fn waiting_answer(run: &Run) -> Option<&Call> {
+    let waits = |call: &&Call| (call.runs_tools() || call.resumes_tools()) && !call.gates.is_empty();
+    run.flow_calls().find(waits).filter(|_| run.kind == Kind::Instruct)
+}
+
+/// What is said while a model answers has to wait: it says which answer. Its prompt is what it was when it began, so that
+/// nothing said meanwhile would be answered.
 fn nothing_is_answered(run: &Run) -> Result<(), Refusal> {
     let runs = |key: &Key| run.call(key).is_some_and(|call| call.status == CallStatus::Running);
     let text = match run.action_under_way(RESULT) {
         Some((key, _)) if runs(key) => format!("`{key}` is changing the document; wait for it, or stop it first"),
+        _ if waiting_answer(run).is_some() => {
+            format!("the model's answer is not complete: decide first what it waits for; {}", what_waits(run))
+        }
         _ if run.under_way() > 0 => "the model is still answering; wait for it, or stop it first".to_owned(),
         _ => return Ok(()),
     };

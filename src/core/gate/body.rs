@@ -116,8 +116,12 @@ pub struct ApprovalBody {
     pub step: String,
     /// Exactly what runs.
     pub work: Arc<Work>,
-    /// The hash of `work`: what an approval allows.
+    /// The hash of `work`, and of a tool with what is behind its name: what an approval allows.
     pub bytes: Fingerprint,
+    /// Of a tool: the definition that calls it and what it declares under the tool's name. What is allowed is allowed of
+    /// that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Fingerprint>,
     /// What the call is asked to do.
     pub fingerprint: Fingerprint,
     /// What the definition says of it in one line: shown with exactly what runs, and no part of what is approved.

@@ -100,16 +100,12 @@ struct Word {
     tail: Option<String>,
     /// Whether `text` is all of it.
     known: Known,
-    /// A part of it is quoted or not known.
-    odd: bool,
     /// It began with `NAME=`.
     assigns: bool,
     /// A part of it is quoted.
     quoted: bool,
     /// It has a sign that is part of no variable's name, so that something of it is there in any case.
     sure: bool,
-    /// It is as many words as there are parameters, or elements, also in quotes.
-    many: bool,
 }
 
 /// Whether the definition wrote all of a word.
@@ -120,6 +116,8 @@ enum Known {
     Text,
     /// A part of it is not known before the command runs.
     Expands,
+    /// And it is as many words as there are parameters, or elements, also in quotes.
+    Many,
     /// A part of it is a value.
     Value,
 }
@@ -129,9 +127,19 @@ impl Word {
         (self.known == Known::Text).then_some(self.text.as_str())
     }
 
+    /// Whether it is what the definition wrote, with no quotes in it.
+    fn is_plain(&self) -> bool {
+        self.known == Known::Text && !self.quoted
+    }
+
     /// Whether it may be no word at all: nothing but what expands, to nothing. The next word is in its place then.
     fn may_vanish(&self) -> bool {
-        self.known == Known::Expands && self.text.is_empty() && !self.sure && (self.many || !self.quoted)
+        let vanishes = match self.known {
+            Known::Many => true,
+            Known::Expands => !self.quoted,
+            Known::Text | Known::Value => false,
+        };
+        vanishes && self.text.is_empty() && !self.sure
     }
 }
 
@@ -144,11 +152,10 @@ impl Command {
     /// A letter of the word.
     pub fn letter(&mut self, c: char, quoted: bool) {
         let word = self.word.get_or_insert_default();
-        word.odd |= quoted;
         word.quoted |= quoted;
         // What comes right behind a `$` is the name of a variable.
         word.sure |= !(c.is_ascii_alphanumeric() || c == '_' || c == '@');
-        if c == '=' && !word.odd && is_name(&word.text) {
+        if c == '=' && word.is_plain() && is_name(&word.text) {
             word.assigns = true;
         }
         if word.known == Known::Text && word.text.len() < LONGEST {
@@ -165,19 +172,19 @@ impl Command {
 
     /// A quote opens in the word.
     pub fn quote(&mut self) {
-        let word = self.word.get_or_insert_default();
-        (word.odd, word.quoted) = (true, true);
+        self.word.get_or_insert_default().quoted = true;
     }
 
     /// What expands in it gives any number of words: `$@`, `${list[@]}`.
     pub fn many(&mut self) {
-        self.word.get_or_insert_default().many = true;
+        let word = self.word.get_or_insert_default();
+        word.known = word.known.max(Known::Many);
     }
 
     /// Something that is not known before the command runs.
     pub fn expansion(&mut self) {
         let word = self.word.get_or_insert_default();
-        (word.known, word.odd, word.tail) = (word.known.max(Known::Expands), true, None);
+        (word.known, word.tail) = (word.known.max(Known::Expands), None);
     }
 
     /// A value.
@@ -189,7 +196,7 @@ impl Command {
     /// `<` or `>`: the next word is what it redirects to; a number right before it was the descriptor.
     pub fn redirect(&mut self) {
         let digits = |word: &Word| word.known().is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        if self.word.as_ref().is_some_and(|word| !word.odd && digits(word)) {
+        if self.word.as_ref().is_some_and(|word| word.is_plain() && digits(word)) {
             self.word = None;
         }
         self.end_word();
@@ -299,8 +306,8 @@ impl Command {
     fn name(&mut self, word: &Word) {
         self.kind = match (word.known, &word.tail) {
             (Known::Value, _) => Kind::Value,
-            (Known::Expands, Some(tail)) if !tail.is_empty() => Kind::of(program(tail)),
-            (Known::Expands, _) => Kind::Unknown,
+            (Known::Expands | Known::Many, Some(tail)) if !tail.is_empty() => Kind::of(program(tail)),
+            (Known::Expands | Known::Many, _) => Kind::Unknown,
             (Known::Text, _) if word.text.starts_with('-') => Kind::Unnamed,
             (Known::Text, _) => Kind::of(program(&word.text)),
         };

@@ -13,8 +13,8 @@ use crate::core::gate::ToolsBody;
 /// The tools of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunTools {
-    /// The tools that a person allowed for the rest of the run.
-    pub allowed: HashSet<String>,
+    /// What is behind the names of the tools that a person allowed for the rest of the run.
+    pub(in crate::core) allowed: HashSet<Fingerprint>,
     /// Tools of servers, as they were listed last.
     known: IndexMap<String, ToolSpec>,
     /// For patterns that were listed, what matched the last time.
@@ -22,6 +22,12 @@ pub struct RunTools {
 }
 
 impl RunTools {
+    /// Whether a person allowed a tool for the rest of the run, by what is behind its name.
+    #[must_use]
+    pub fn is_allowed(&self, behind: Option<&Fingerprint>) -> bool {
+        behind.is_some_and(|behind| self.allowed.contains(behind))
+    }
+
     /// Takes in a listing: it is what later ones are held against. Attempts that list the same share it.
     pub(in crate::core) fn list(&mut self, offered: &OfferedTools, tools: &[ToolSpec]) -> Arc<[ToolSpec]> {
         if let Some(same) = self.matched.get(&offered.patterns).filter(|known| ***known == *tools) {

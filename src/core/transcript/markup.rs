@@ -1,6 +1,7 @@
 //! The words of a caption without its markup, and who says them.
 
 use super::{SpokenLine, trimmed};
+use crate::core::text::one_line;
 
 /// Elements of captions; what else looks like a tag is words.
 const ELEMENTS: [&str; 12] = ["v", "c", "i", "b", "u", "s", "ruby", "rt", "lang", "font", "span", "br"];
@@ -120,7 +121,7 @@ fn runs(line: &str, voice: &mut Option<String>) -> Vec<VoiceRun> {
     push(&mut runs, rest);
     for run in &mut runs {
         let decoded = html_escape::decode_html_entities(&run.text);
-        run.text = decoded.split_whitespace().collect::<Vec<_>>().join(" ");
+        run.text = one_line(&decoded);
     }
     runs
 }
@@ -162,7 +163,7 @@ fn tag(text: &str) -> Option<(Tag, &str)> {
         ("v", false) => {
             let said = more.split_once([' ', '\t']).map_or("", |(_, name)| name);
             let said = html_escape::decode_html_entities(said);
-            (Tag::Voice(said.split_whitespace().collect::<Vec<_>>().join(" ")), after)
+            (Tag::Voice(one_line(&said)), after)
         }
         ("v", true) => (Tag::VoiceEnd, after),
         ("br", _) => (Tag::Break, after),

@@ -5,6 +5,7 @@
 
 use super::time::{Moment, moment, span};
 use super::{SpokenLine, lines_of, markup};
+use crate::core::text::one_line;
 
 /// Of so many lines at least one begins with a time, in a text that has times.
 const TIMED_OF: usize = 4;
@@ -35,7 +36,7 @@ pub fn read(text: &str) -> Vec<SpokenLine> {
                     mark = SpokenLine { start, end, speaker, text: String::new() };
                     continue;
                 }
-                let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+                let words = one_line(words);
                 // A time counts for the line that it stands before; a name for all up to the next.
                 (mark.start, mark.end) = (None, None);
                 if own.start.is_some() {

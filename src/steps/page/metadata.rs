@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::tag::Tag;
 use crate::core::json;
+use crate::core::text::one_line;
 
 /// The longest value that is kept, in characters.
 const LONGEST: usize = 200;
@@ -122,7 +123,7 @@ fn set(slot: &mut Option<String>, text: &str) {
 
 /// On one line, and no longer than is good for anybody.
 fn plain(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = one_line(text);
     text.chars().take(LONGEST).collect()
 }
 

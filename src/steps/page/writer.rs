@@ -1,5 +1,7 @@
 //! Puts the text of a page together: white space collapsed, blocks apart, links and cells of tables marked.
 
+use crate::core::text::one_line;
+
 /// Between two cells of a table.
 const CELL: &str = " | ";
 /// A longer cell keeps its lines, in bytes: then it is not one of a table that is read in rows.
@@ -191,7 +193,7 @@ impl TextWriter {
         if cell.len() <= LONGEST_CELL && cell.contains('\n') {
             self.end_link();
             let cell = self.out.split_off(start);
-            self.out.push_str(&cell.split_whitespace().collect::<Vec<_>>().join(" "));
+            self.out.push_str(&one_line(&cell));
         }
     }
 

@@ -58,6 +58,11 @@ pub(super) fn ended(s: &Situation) -> bool {
     failed(s) || on_run(s) && s.selected == Selected::Ended
 }
 
+/// In a conversation, the answer waits for a decision about a tool call, or about tools that changed.
+pub(super) fn holds_up_answer(s: &Situation) -> bool {
+    on(s, Screen::Chat) && s.tool && !s.rests
+}
+
 /// In a conversation, the last answer failed.
 pub(super) fn answer_failed(s: &Situation) -> bool {
     on(s, Screen::Chat) && matches!(s.selected, Selected::Failed | Selected::Keyless | Selected::Ended)

@@ -104,7 +104,7 @@ impl Reading {
         canvas.hit(inner, Hit::Output);
         canvas.frame.output = Extent { lines: text.height(inner.width, look), height: inner.height.into() };
         let top = self.scroll.top(canvas.frame.output);
-        text.paint(inner, canvas.buf, top, look);
+        text.show(canvas, inner, top, look);
         if let Some(find) = search {
             find.mark(text, canvas, inner, top);
         }

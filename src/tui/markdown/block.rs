@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use pulldown_cmark::{Alignment, CodeBlockKind, Event, LinkType, Tag, TagEnd};
 
+use super::links::Address;
 use crate::core::markdown::{Definition, Reading, number, read};
 
 /// Containers deeper than this are taken as if they were not nested, so that a flood of `>` cannot exhaust the stack.
@@ -35,6 +36,16 @@ pub struct Inline {
     pub text: String,
     /// Its marks.
     pub marks: Marks,
+    /// Where it leads.
+    pub to: Option<Address>,
+}
+
+impl Inline {
+    /// A text that leads nowhere.
+    #[must_use]
+    pub fn new(text: impl Into<String>, marks: Marks) -> Self {
+        Self { text: text.into(), marks, to: None }
+    }
 }
 
 /// An item of a list.
@@ -156,7 +167,7 @@ impl Builder<'_> {
             | Event::DisplayMath(text) => self.text(&text, Marks { code: true, ..self.marks }),
             // A model that ends a line means it: verses, addresses, lists without bullets.
             Event::SoftBreak | Event::HardBreak => {
-                self.inlines.push(Inline { text: "\n".to_owned(), marks: self.marks });
+                self.inlines.push(Inline::new("\n", self.marks));
             }
             Event::Rule => {
                 self.close_loose();
@@ -262,9 +273,12 @@ impl Builder<'_> {
     }
 
     fn text(&mut self, text: &str, marks: Marks) {
+        let to = self.links.last().and_then(|(url, ..)| Address::new(url));
         match self.inlines.last_mut() {
-            Some(last) if last.marks == marks && last.text != "\n" && self.links.is_empty() => last.text.push_str(text),
-            _ => self.inlines.push(Inline { text: text.replace('\n', " "), marks }),
+            Some(last) if (last.marks, &last.to) == (marks, &to) && last.text != "\n" && self.links.is_empty() => {
+                last.text.push_str(text);
+            }
+            _ => self.inlines.push(Inline { to, ..Inline::new(text.replace('\n', " "), marks) }),
         }
     }
 

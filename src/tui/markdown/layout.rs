@@ -4,6 +4,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::block::{Block, Inline, Item, Marks};
+use super::links::{self, Address, Links};
 use super::table;
 use crate::tui::text::code::Code;
 use crate::tui::text::wrap::{Piece, expand_tabs, wrap};
@@ -17,6 +18,8 @@ pub struct Frame<'t> {
     pub width: u16,
     /// The palette.
     pub theme: &'t Theme,
+    /// The addresses that are found.
+    pub links: &'t Links,
 }
 
 /// Lays out `blocks`; `after` says that something stands above them.
@@ -36,9 +39,9 @@ fn block_lines(block: &Block, frame: Frame<'_>) -> Vec<Line<'static>> {
     match block {
         Block::Heading(level, inlines) => {
             let style = if *level <= 2 { theme.heading } else { theme.title };
-            inline_lines(inlines, style, prose(frame), theme)
+            inline_lines(inlines, style, prose(frame), frame)
         }
-        Block::Paragraph(inlines) => inline_lines(inlines, theme.text, prose(frame), theme),
+        Block::Paragraph(inlines) => inline_lines(inlines, theme.text, prose(frame), frame),
         Block::Code { language, text } => code_lines(language, text, frame),
         Block::Quote(blocks) => {
             let mut inner = lay_out(blocks, narrower(frame, 2), false);
@@ -61,7 +64,7 @@ fn block_lines(block: &Block, frame: Frame<'_>) -> Vec<Line<'static>> {
 
 /// Inline text wrapped to `cells`.
 #[must_use]
-pub fn inline_lines(inlines: &[Inline], base: Style, cells: u16, theme: &Theme) -> Vec<Line<'static>> {
+pub fn inline_lines(inlines: &[Inline], base: Style, cells: u16, frame: Frame<'_>) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let mut pieces: Vec<Piece<'_>> = Vec::new();
     for inline in inlines {
@@ -69,13 +72,26 @@ pub fn inline_lines(inlines: &[Inline], base: Style, cells: u16, theme: &Theme) 
             lines.extend(wrap(&pieces, cells.into()));
             pieces.clear();
         } else {
-            pieces.push((&inline.text, style(inline.marks, base, theme)));
+            pieces.extend(linked(inline, style(inline.marks, base, frame.theme), frame.links));
         }
     }
     if !pieces.is_empty() || lines.is_empty() {
         lines.extend(wrap(&pieces, cells.into()));
     }
     lines
+}
+
+/// A piece of inline text, with what leads somewhere in it.
+fn linked<'i>(inline: &'i Inline, style: Style, links: &Links) -> Vec<Piece<'i>> {
+    let to = |address: &Address| links.mark(style, address);
+    match &inline.to {
+        Some(address) => vec![(&inline.text, to(address))],
+        None if inline.marks.code => vec![(&inline.text, style)],
+        None => {
+            let pieces = links::pieces(&inline.text).into_iter();
+            pieces.map(|(text, address)| (text, address.as_ref().map_or(style, to))).collect()
+        }
+    }
 }
 
 fn style(marks: Marks, base: Style, theme: &Theme) -> Style {

@@ -21,6 +21,7 @@
 
 pub mod block;
 pub mod layout;
+pub mod links;
 mod packed;
 mod table;
 mod value;
@@ -32,9 +33,11 @@ use super::text::code::Code;
 use super::text::wrap::{expand_tabs, wrap, wrap_text};
 use crate::core::diff_text::is_diff;
 use crate::core::text::Untrusted;
+use crate::tui::canvas::Canvas;
 use crate::tui::theme::Theme;
 use block::{Parsed, parse};
 use layout::{Frame, lay_out};
+use links::Links;
 use packed::Packed;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -108,15 +111,29 @@ impl Document {
     /// How many lines it has at that width.
     #[must_use]
     pub fn height<'t>(&self, width: u16, look: impl Into<Look<'t>>) -> usize {
-        self.with_lines(width, look.into(), |stable, tail| stable.len() + tail.len())
+        self.with_laid(width, look.into(), |laid| laid.stable.len() + laid.tail.len())
     }
 
     /// Paints the lines from `top` on into `area`.
     pub fn paint<'t>(&self, area: Rect, buf: &mut Buffer, top: usize, look: impl Into<Look<'t>>) {
-        self.with_lines(area.width, look.into(), |stable, tail| {
-            for (y, at) in (area.y..area.bottom()).zip(top..stable.len() + tail.len()) {
-                let line = at.checked_sub(stable.len()).map_or_else(|| stable.line(at), |at| tail.line(at));
-                buf.set_line(area.x, y, &line, area.width);
+        self.with_laid(area.width, look.into(), |laid| {
+            for (y, (part, at)) in (area.y..area.bottom()).zip(laid.from(top)) {
+                buf.set_line(area.x, y, &part.line(at), area.width);
+            }
+        });
+    }
+
+    /// The same on a canvas, which hears where the links are.
+    pub fn show<'t>(&self, canvas: &mut Canvas<'_>, area: Rect, top: usize, look: impl Into<Look<'t>>) {
+        let look = look.into();
+        self.paint(area, canvas.buf, top, look);
+        self.with_laid(area.width, look, |laid| {
+            for (y, (part, at)) in (area.y..area.bottom()).zip(laid.from(top)) {
+                for (from, cells, address) in part.links(at, &laid.links) {
+                    let short = |cells: usize| u16::try_from(cells).unwrap_or(u16::MAX);
+                    let place = Rect { x: area.x.saturating_add(short(from)), y, width: short(cells), height: 1 };
+                    canvas.link(place.intersection(area), address);
+                }
             }
         });
     }
@@ -140,7 +157,7 @@ impl Document {
         lines
     }
 
-    fn with_lines<T>(&self, width: u16, look: Look<'_>, f: impl FnOnce(&Packed, &Packed) -> T) -> T {
+    fn with_laid<T>(&self, width: u16, look: Look<'_>, f: impl FnOnce(&Laid) -> T) -> T {
         let mut laid = self.laid.borrow_mut();
         let laid = match &mut *laid {
             Some(laid) if laid.is_for(width, look) => laid,
@@ -158,14 +175,14 @@ impl Document {
                 None => laid.refresh(&self.source.shown, self.source.sure()),
             }
         }
-        f(&laid.stable, &laid.tail)
+        f(laid)
     }
 
     #[cfg(test)]
     fn lines(&self, width: u16, theme: &Theme) -> Vec<ratatui::text::Line<'static>> {
         use ratatui::text::Span;
-        self.with_lines(width, theme.into(), |stable, tail| {
-            let lines = [stable, tail].into_iter().flat_map(|part| (0..part.len()).map(|at| part.line(at)));
+        self.with_laid(width, theme.into(), |laid| {
+            let lines = [&laid.stable, &laid.tail].into_iter().flat_map(|part| (0..part.len()).map(|at| part.line(at)));
             let owned = |span: Span<'_>| Span::styled(span.content.into_owned(), span.style);
             lines.map(|line| line.spans.into_iter().map(owned).collect()).collect()
         })
@@ -227,6 +244,8 @@ struct Laid {
     definitions: HashMap<String, String>,
     /// Labels that the stable part shows as undefined.
     unresolved: HashSet<String>,
+    /// Where its links lead.
+    links: Links,
 }
 
 impl Laid {
@@ -244,7 +263,15 @@ impl Laid {
             tail: Packed::default(),
             definitions: HashMap::new(),
             unresolved: HashSet::new(),
+            links: Links::default(),
         }
+    }
+
+    /// Its lines from `top` on: the part that each is in, and its place there.
+    fn from(&self, top: usize) -> impl Iterator<Item = (&Packed, usize)> {
+        let stable = self.stable.len();
+        let part = move |at: usize| at.checked_sub(stable).map_or((&self.stable, at), |at| (&self.tail, at));
+        (top..stable + self.tail.len()).map(part)
     }
 
     fn is_for(&self, width: u16, look: Look<'_>) -> bool {
@@ -289,7 +316,7 @@ impl Laid {
     }
 
     fn frame(&self) -> Frame<'_> {
-        Frame { width: self.width.max(1), theme: &self.theme }
+        Frame { width: self.width.max(1), theme: &self.theme, links: &self.links }
     }
 
     /// Lays out blocks for good.

@@ -5,6 +5,9 @@ use std::ops::Range;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::links::{Address, Links, painted};
+use crate::tui::text::width;
+
 /// Lines in one piece of memory.
 #[derive(Debug, Default)]
 pub struct Packed {
@@ -42,9 +45,25 @@ impl Packed {
         let text = |at: usize| self.pieces.get(at).map(|(end, _)| *end);
         let spans = pieces.map(|at| {
             let style = self.pieces.get(at).and_then(|(_, style)| self.styles.get(usize::from(*style)));
-            Span::styled(self.text.get(range(at, text)).unwrap_or_default(), style.copied().unwrap_or_default())
+            let style = painted(style.copied().unwrap_or_default());
+            Span::styled(self.text.get(range(at, text)).unwrap_or_default(), style)
         });
         Line::from(spans.collect::<Vec<_>>())
+    }
+
+    /// The links in a line: from which cell, how many cells, and where they lead.
+    pub fn links<'a>(&'a self, at: usize, links: &'a Links) -> impl Iterator<Item = (usize, usize, Address)> + 'a {
+        let text = |at: usize| self.pieces.get(at).map(|(end, _)| *end);
+        let mut from = 0;
+        let pieces = range(at, |at| self.lines.get(at).copied()).map(move |at| {
+            let cells = width(self.text.get(range(at, text)).unwrap_or_default());
+            let style = self.pieces.get(at).and_then(|(_, style)| self.styles.get(usize::from(*style)));
+            let address = style.and_then(|style| links.of(*style));
+            let begins = from;
+            from += cells;
+            address.map(|address| (begins, cells, address))
+        });
+        pieces.flatten()
     }
 
     fn style(&mut self, style: Style) -> u16 {

@@ -53,7 +53,7 @@ fn aligned(table: &Table, widths: &[usize], frame: Frame<'_>) -> Vec<Line<'stati
             .enumerate()
             .map(|(column, cells)| {
                 let cells = u16::try_from(*cells).unwrap_or(u16::MAX);
-                inline_lines(row.get(column).unwrap_or(&empty), base, cells, theme)
+                inline_lines(row.get(column).unwrap_or(&empty), base, cells, frame)
             })
             .collect();
         let height = cells.iter().map(Vec::len).max().unwrap_or(0);
@@ -100,15 +100,15 @@ fn stacked(table: &Table, frame: Frame<'_>) -> Vec<Line<'static>> {
             for inline in &mut inlines {
                 inline.marks.strong = true;
             }
-            inlines.push(Inline { text: ": ".to_owned(), marks: super::block::Marks::default() });
+            inlines.push(Inline::new(": ", super::block::Marks::default()));
             inlines.extend(cell.iter().cloned());
-            out.extend(inline_lines(&inlines, theme.text, frame.width, theme));
+            out.extend(inline_lines(&inlines, theme.text, frame.width, frame));
         }
     }
     if rows.is_empty() {
         let inlines: Vec<Inline> = head.iter().flatten().cloned().collect();
         let bold = theme.text.add_modifier(Modifier::BOLD);
-        out.extend(inline_lines(&inlines, bold, frame.width, theme));
+        out.extend(inline_lines(&inlines, bold, frame.width, frame));
     }
     out
 }

@@ -193,9 +193,8 @@ fn a_text_is_shown_as_it_is_written_on_demand() {
         let _ = streamed.height(40, look);
     }
     for document in [streamed, Document::new(&Untrusted::from(text))] {
-        let lines = document.with_lines(40, look, |stable, tail| {
-            [stable, tail].map(|part| (0..part.len()).map(|at| part.line(at).to_string()).collect::<Vec<_>>()).concat()
-        });
+        let lines = document
+            .with_laid(40, look, |laid| laid.from(0).map(|(part, at)| part.line(at).to_string()).collect::<Vec<_>>());
         assert_eq!(lines.join("\n").replace(" \n", "\n"), text.replace("  \n", "\n"));
         assert!(document.lines(40, &theme)[0].to_string() == "Head", "and laid out again");
     }
@@ -316,4 +315,33 @@ fn a_block_that_never_ends_is_laid_out_in_pieces_while_it_grows() {
     assert_eq!(lines.iter().filter(|line| line.to_string().starts_with("line ")).count(), 40_000);
     assert!(laid_again < 400 * LONGEST_TAIL / 10, "{laid_again} lines were laid out again");
     assert_eq!(Document::new(document.raw()).height(40, &theme()), 40_000);
+}
+
+#[test]
+fn links_and_bare_addresses_lead_where_they_say_and_look_as_they_did() {
+    let theme = Theme::new(Ground::Dark, Depth::None);
+    let text = "See [the tide](https://example.org/tide) or <mailto:ana@example.org>, and https://example.org/a_long_one here.\n\n\
+                [no](javascript:alert(1)) [gone](file:///etc/passwd) `https://code.example`\n";
+    let document = Document::new(&Untrusted::from(text));
+    let area = ratatui::layout::Rect::new(2, 1, 40, 12);
+    let mut buf = Buffer::empty(ratatui::layout::Rect::new(0, 0, 50, 14));
+    let mut frame = crate::tui::canvas::FrameInfo::default();
+    let mut canvas = Canvas { buf: &mut buf, theme: &theme, frame: &mut frame, as_written: false };
+    document.show(&mut canvas, area, 0, &theme);
+    let shown = |place: &ratatui::layout::Rect| -> String {
+        (place.left()..place.right()).map(|x| buf[(x, place.y)].symbol()).collect()
+    };
+    let links: Vec<(String, &str)> = frame.links.iter().map(|(place, to)| (shown(place), to.as_str())).collect();
+    let to = |address: &str| {
+        links.iter().filter(|(_, to)| *to == address).map(|(text, _)| text.as_str()).collect::<String>()
+    };
+    assert!(to("https://example.org/tide").starts_with("the tide"), "{links:?}");
+    assert_eq!(to("https://example.org/a_long_one"), "https://example.org/a_long_one");
+    assert!(to("mailto:ana@example.org").contains("ana@example.org"), "{links:?}");
+    let known = ["https://example.org/tide", "https://example.org/a_long_one", "mailto:ana@example.org"];
+    assert!(links.iter().all(|(_, to)| known.contains(to)), "{links:?}");
+    // The text is what it is without them.
+    let mut plain = Buffer::empty(buf.area);
+    document.paint(area, &mut plain, 0, &theme);
+    assert_eq!(plain, buf);
 }

@@ -31,7 +31,7 @@ fn nested(value: &Value, depth: usize) -> Vec<Block> {
                     lines.push(plain("\n"));
                 }
                 let name = Untrusted::from(name.as_str()).line().into_owned();
-                lines.push(Inline { text: name, marks: Marks { strong: true, ..Marks::default() } });
+                lines.push(Inline::new(name, Marks { strong: true, ..Marks::default() }));
                 let mut inner = nested(field, depth + 1);
                 match inner.as_mut_slice() {
                     [Block::Paragraph(inlines)] if !matches!(field, Value::Object(_)) => {
@@ -63,5 +63,5 @@ fn nested(value: &Value, depth: usize) -> Vec<Block> {
 }
 
 fn plain(text: &str) -> Inline {
-    Inline { text: text.to_owned(), marks: Marks::default() }
+    Inline::new(text, Marks::default())
 }

@@ -236,7 +236,7 @@ pub fn paint(canvas: &mut Canvas<'_>, area: Rect, document: &Document, scroll: S
     let theme = *canvas.theme;
     canvas.hit(area, Hit::Output);
     canvas.frame.output = Extent { lines: document.height(area.width, &theme), height: area.height.into() };
-    document.paint(area, canvas.buf, scroll.top(canvas.frame.output), &theme);
+    document.show(canvas, area, scroll.top(canvas.frame.output), &theme);
 }
 
 /// The text of a run's result.

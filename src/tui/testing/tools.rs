@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Story, fingerprint};
 use crate::core::event::{Event, Measured};
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::gate::{Answer, ApprovalBody, Gate, GateBody};
+use crate::core::gate::{Answer, ApprovalBody, Gate, GateBody, InputBody};
 use crate::core::task::Kind;
 use crate::core::tool::{AskedCall, CallReturn, DeclaredTools, OfferedTools, ToolHints, ToolSpec};
 use crate::core::tool_call::ToolCallId;
@@ -68,12 +68,14 @@ pub fn returned(story: Story, call: &str, output: Value) -> Story {
     story.then(Event::ToolReturned { key: "tidy".parse().unwrap(), attempt: 1, call: id(call), outcome, ms: 340 })
 }
 
-fn asks(story: Story, call: &str, tool: &str, args: Value) -> Story {
+/// A tool call waits to be allowed.
+pub fn asks_for(story: Story, call: &str, tool: &str, args: Value) -> Story {
     let body = ApprovalBody {
         step: "tidy".to_owned(),
         work: Arc::new(Work::tool(tool, args)),
         bytes: fingerprint(),
         fingerprint: fingerprint(),
+        behind: None,
         title: None,
         message: None,
     };
@@ -87,6 +89,20 @@ fn asks(story: Story, call: &str, tool: &str, args: Value) -> Story {
         version: 0,
         body,
         allowed,
+    }))
+}
+
+/// A tool asks for a name in the middle of its work.
+pub fn asks_back(story: Story, call: &str) -> Story {
+    let fields = serde_json::from_value(json!([{"name": "name"}])).unwrap();
+    story.then(Event::GateOpened(Gate {
+        key: "tidy".parse().unwrap(),
+        workflow: None,
+        call: Some(id(call)),
+        attempt: 1,
+        version: 0,
+        body: GateBody::Input(InputBody::Question { fields }),
+        allowed: vec![Answer::Answer, Answer::Deny],
     }))
 }
 
@@ -111,5 +127,5 @@ pub fn waiting_in(kind: Kind) -> Story {
     let story = story.then(Event::ToolReturned { key, attempt: 1, call: id("1.1"), outcome, ms: 12_000 });
     let calls = [("files/write", write()), ("files/read", json!({"path": "a\u{1b}[31mb"}))];
     let story = turn(story, 2, "", &calls);
-    asks(called(story, "2.1", "files/read"), "2.0", "files/write", write())
+    asks_for(called(story, "2.1", "files/read"), "2.0", "files/write", write())
 }

@@ -25,7 +25,7 @@ pub fn paint(canvas: &mut Canvas<'_>, area: Rect, texts: &[Shown<'_>], mut at: u
         let look = Look { theme, as_written: canvas.as_written };
         let end = at + text.height(area.width, look);
         let place = Rect { y: row(at), height: row(end) - row(at), ..area };
-        text.paint(place, canvas.buf, top.saturating_sub(at), look);
+        text.show(canvas, place, top.saturating_sub(at), look);
         at = end;
     }
 }

@@ -11,10 +11,6 @@ async fn at_work(harness: &Harness, run: RunId) -> crate::harness::Updates {
     updates
 }
 
-fn state(run: &Run, call: ToolCallId) -> ToolCallState {
-    run.call(&Key::plain("a")).unwrap().tool_use().unwrap().call(call).unwrap().state.clone()
-}
-
 /// A run whose process dies once a tool has said that it is at work: nothing more of it happens, and nobody holds the run
 /// any more.
 fn killed(on: &Harness, steps: &Value, at_work: &tokio::sync::Notify) -> RunId {
@@ -69,6 +65,34 @@ fn after_a_crash_what_returned_is_not_called_again_and_what_may_have_happened_is
             assert_eq!(writes(&next), wrote);
             assert_eq!(done.call(&Key::plain("a")).unwrap().attempts.len(), 1);
         });
+    }
+}
+
+/// A program of a tool call that outlived its process: a person says that it worked, and it is left alone; or gives the call
+/// up, and it is ended.
+#[test]
+fn a_program_that_worked_is_not_ended_by_the_next_request_and_one_that_is_given_up_is() {
+    let worked = || DecisionKind::Answer { value: json!("deployed") };
+    for (answer, lives) in [(worked(), true), (DecisionKind::Skip, false)] {
+        let on = harness(vec![vec![("t/read", json!({}))]]);
+        on.executor.tools.offer("t/read", "deploys", ToolApproval::Never, false);
+        let (at_work, program) = (Arc::new(tokio::sync::Notify::new()), Arc::default());
+        let (says, left) = (Arc::clone(&at_work), Arc::clone(&program));
+        on.executor.tools.act(move |_| ToolAct::Leaves(Arc::clone(&says), Arc::clone(&left)));
+        let run = killed(&on, &json!([agent("a", "look", never())]), &at_work);
+        let mut program: std::process::Child = program.lock().unwrap().take().expect("it was started");
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let next = on.neighbour();
+            let waits = next.drive(run).await;
+            let GateBody::InDoubt(doubt) = &gate(&waits).body else { panic!("{:?}", gate(&waits)) };
+            assert!(doubt.why.contains(&program.id().to_string()), "{}", doubt.why);
+            let done = decide(&next, run, about(1, 0, answer)).await;
+            assert_eq!(done.status, Status::Completed, "{:?}", done.error);
+            assert_eq!(next.attempts().len(), 2, "the model was asked once more");
+        });
+        assert_eq!(program.try_wait().unwrap().is_none(), lives);
+        let _ = (program.kill(), program.wait());
     }
 }
 
@@ -182,9 +206,10 @@ async fn a_cancelled_run_keeps_what_its_calls_came_to() {
     while until_stopped(&mut updates).await != StopReason::Over {}
     let over = harness.engine.load(run).unwrap();
     assert_eq!((over.status, over.under_way(), over.gates()), (Status::Cancelled, 0, 0));
-    let ended = [0, 1].map(|index| match state(&over, id(1, index)) {
-        ToolCallState::Ended(end) => serde_json::to_string(&*end.returned()).unwrap(),
-        other => panic!("{other:?}"),
+    let used = over.call(&Key::plain("a")).unwrap().tool_use().unwrap();
+    let ended = [0, 1].map(|index| {
+        let returned = used.call(id(1, index)).unwrap().returned();
+        serde_json::to_string(&*returned.expect("it has ended")).unwrap()
     });
     assert!(ended[0].contains("written all the same") && ended[1].contains("may have had its effect"), "{ended:?}");
 }

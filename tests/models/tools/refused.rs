@@ -184,6 +184,12 @@ async fn a_turn_that_cannot_be_gone_on_from_fails_and_a_call_that_is_whole_count
         "{}",
         cut.failure.message
     );
+    // What the model wrote last is an object, and is no whole call.
+    let more = |arguments: &str| json!({"tool_calls": [{"index": 0, "function": {"arguments": arguments}}]});
+    for last in [" {}", "{\"path\": \"/etc\"}"] {
+        let cut = fails_with(deltas(&[begun("{\"path\": \"/home\", \"options\":"), more(last)], "length")).await;
+        assert_eq!(cut.unwrap_err().failure.class, FailureClass::TooLong, "{last}");
+    }
     let whole = fails_with(deltas(&[begun("{\"path\": \"/home\"}")], "length")).await.unwrap();
     assert_eq!((whole.finish, whole.calls.len()), (Finish::Calls, 1));
 
@@ -233,4 +239,101 @@ async fn a_call_that_the_server_could_not_read_is_drawn_once_more() {
     let settings = config(vec![("p", provider(ProviderKind::OpenAi, &server))]);
     let failed = ask(&self::models(settings), with_tools("x")).await.unwrap_err().failure;
     assert_eq!((failed.class, server.requests().len()), (FailureClass::BadRequest, 2), "{}", failed.message);
+}
+
+#[tokio::test]
+async fn a_model_that_takes_tools_without_thinking_only_is_asked_so_and_only_where_there_are_tools() {
+    let why = "Function tools with reasoning_effort are not supported for m in /v1/chat/completions. To use function tools, \
+               use /v1/responses or set reasoning_effort to 'none'.";
+    let refused =
+        move || Reply::status(400).body(&json!({"error": {"message": why, "param": "reasoning_effort"}}).to_string());
+    // With the effort that was set, and with none that was: the model has one of its own.
+    for effort in [Some("low"), None] {
+        let server =
+            ModelServer::answering(move |_, asked| match (asked.body.get("tools"), &asked.body["reasoning_effort"]) {
+                (Some(_), effort) if effort != "none" => refused(),
+                _ => Reply::text("ok"),
+            });
+        let models = models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
+        let tuned = |mut request: ModelRequest| {
+            request.tuning.reasoning_effort = effort.map(Into::into);
+            request
+        };
+        let first = ask(&models, tuned(with_tools("x"))).await.unwrap();
+        assert!(first.notes.iter().any(|note| note.contains("reasoning_effort `none`")), "{:?}", first.notes);
+        ask(&models, tuned(with_tools("x"))).await.unwrap();
+        ask(&models, tuned(request("x"))).await.unwrap();
+        let requests = server.requests();
+        assert_eq!(requests.len(), 4, "it is learned");
+        assert_eq!(requests[2].body["reasoning_effort"], "none");
+        assert_eq!(requests[3].body.get("reasoning_effort"), effort.map(Value::from).as_ref(), "no tools");
+    }
+    // A server that does not know `none`.
+    let server = ModelServer::answering(move |_, asked| match asked.body["reasoning_effort"].as_str() {
+        Some("none") => Reply::status(400).body(
+            &json!({"error": {"message": "Unsupported value: 'reasoning_effort' does not support 'none'"}}).to_string(),
+        ),
+        Some(_) => refused(),
+        None => Reply::text("ok"),
+    });
+    let models = models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
+    let mut asked = with_tools("x");
+    asked.tuning.reasoning_effort = Some("low".into());
+    assert_eq!(ask(&models, asked).await.unwrap().text.data(), "ok");
+    // Whatever it is asked with, it refuses: then so does the step, in its words.
+    let server = ModelServer::answering(move |_, _| refused());
+    let models = self::models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
+    let failed = ask(&models, with_tools("x")).await.unwrap_err().failure;
+    assert!(
+        failed.message.contains("use /v1/responses") && !failed.message.contains("leave `tools` out"),
+        "{}",
+        failed.message
+    );
+}
+
+#[tokio::test]
+async fn ids_of_another_model_that_a_service_refuses_are_replaced_by_ids_that_it_takes() {
+    for (status, why) in [
+        (400, "Tool call id was call_a1 but must be a-z, A-Z, 0-9, with a length of 9."),
+        (500, "Jinja Exception: Tool call IDs should be alphanumeric strings with length 9!"),
+    ] {
+        let server = ModelServer::answering(move |_, asked| {
+            let taken = |id: &str| id.len() == 9 && id.chars().all(|c| c.is_ascii_alphanumeric());
+            let messages = asked.body["messages"].as_array().unwrap();
+            let called = messages.iter().flat_map(|said| said["tool_calls"].as_array().into_iter().flatten());
+            let called: Vec<&str> = called.filter_map(|call| call["id"].as_str()).collect();
+            let returned: Vec<&str> = messages.iter().filter_map(|said| said["tool_call_id"].as_str()).collect();
+            let fits = called == returned && called.iter().all(|id| taken(id));
+            if fits {
+                Reply::text("ok")
+            } else {
+                Reply::status(status).body(&json!({"error": {"message": why}}).to_string())
+            }
+        });
+        let models = models(config(vec![("p", provider(ProviderKind::OpenAi, &server))]));
+        let calls = vec![call("call_a1", "files__read", json!({})), call("functions.list:1", "files__list", json!({}))];
+        let turn = Completion { calls, ..Completion::default() };
+        let next = after(&with_tools("x"), &turn);
+        for _ in 0..2 {
+            assert_eq!(ask(&models, next.clone()).await.unwrap().text.data(), "ok");
+        }
+        assert_eq!(server.requests().len(), 3, "it is learned: {why}");
+    }
+}
+
+#[tokio::test]
+async fn thoughts_between_calls_stay_before_their_call_when_an_answer_came_too_early() {
+    let early = blocks(&[
+        json!({"type": "tool_use", "id": "t1", "name": "answer", "input": {"a": 1}}),
+        json!({"type": "thinking", "thinking": "or look", "signature": "c2ln"}),
+        json!({"type": "tool_use", "id": "t2", "name": "files__read", "input": {"path": "a"}}),
+    ]);
+    let server = ModelServer::start([early, Reply::text("ok")]);
+    let models = models(config(vec![("p", provider(ProviderKind::Anthropic, &server))]));
+    let asked = ModelRequest { schema: Some(json!({"type": "object", "properties": {"a": {}}})), ..with_tools("x") };
+    let turn = ask(&models, asked.clone()).await.unwrap();
+    let _ = ask(&models, after(&asked, &turn)).await;
+    let said = server.requests()[1].body["messages"][1]["content"].clone();
+    let kinds: Vec<&str> = said.as_array().unwrap().iter().filter_map(|block| block["type"].as_str()).collect();
+    assert_eq!(kinds, ["thinking", "tool_use"], "{said}");
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{ToolCall, ToolCallEnd, ToolCallState, ToolUse, Turn, sum};
+use crate::core::actor::Actor;
 use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus};
 use crate::core::event::{Event, Measured};
 use crate::core::failure::FailureClass;
@@ -150,13 +151,19 @@ impl Call {
 
     /// An attempt that only waited for a person is not waited for any more.
     pub(in crate::core) fn give_up_tools(&mut self) {
+        self.begins_again();
         if let Some(attempt) = self.attempts.last_mut()
-            && let Some(used) = &mut attempt.tool_use
+            && attempt.tool_use.is_some()
+            && attempt.status == AttemptStatus::Running
         {
+            attempt.status = AttemptStatus::Cancelled;
+        }
+    }
+
+    /// An attempt that was stopped does not continue: what is performed next, if anything, is a new one.
+    pub(in crate::core) fn begins_again(&mut self) {
+        if let Some(used) = self.attempts.last_mut().and_then(|attempt| attempt.tool_use.as_deref_mut()) {
             used.resumes = false;
-            if attempt.status == AttemptStatus::Running {
-                attempt.status = AttemptStatus::Cancelled;
-            }
         }
     }
 
@@ -201,6 +208,13 @@ impl Call {
         self.status = self.status_now();
     }
 
+    /// A tool asks in the middle of its work: what was answered before was another question's answer.
+    pub(in crate::core) fn tool_asks(&mut self, attempt: u32, id: ToolCallId) {
+        if let Some(call) = self.tool_call_mut(attempt, id) {
+            call.answer = None;
+        }
+    }
+
     pub(in crate::core) fn tool_in_doubt(&mut self, attempt: u32, id: ToolCallId) {
         if let Some(call) = self.tool_call_mut(attempt, id) {
             call.state = ToolCallState::InDoubt;
@@ -209,7 +223,7 @@ impl Call {
 
     /// A person allowed it to begin, or its attempt to use the tools as they are now.
     pub(in crate::core) fn status_after_approval(&self) -> CallStatus {
-        if self.calls_tools() { self.status_now() } else { CallStatus::Pending }
+        if self.runs_tools() || self.resumes_tools() { self.status_now() } else { CallStatus::Pending }
     }
 
     /// How it stands by what waits in it, and by whether its attempt is at work.
@@ -226,10 +240,12 @@ impl Attempt {
         self.measured = sum(&self.measured, measured);
     }
 
-    /// Whether something outside has, or may have, changed because of it.
+    /// Whether something outside has, or may have, changed because of it. Which tools were called where its result was
+    /// made is not known here: those that could be count.
     #[must_use]
     pub fn had_effect(&self) -> bool {
         let called = self.tool_use.as_ref().is_some_and(|used| used.calls().any(ToolCall::has_begun));
-        called || self.work.as_ref().is_some_and(|work| work.has_effect())
+        let made_elsewhere = matches!(self.by, Actor::Adopted | Actor::Moved | Actor::Cache);
+        called || self.work.as_ref().is_some_and(|work| work.has_effect() || made_elsewhere && work.offers().is_some())
     }
 }

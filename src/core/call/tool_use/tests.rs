@@ -15,6 +15,7 @@ use crate::core::fingerprint::Fingerprint;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::Run;
+use crate::core::tool::CallReturn;
 use crate::core::tool_call::ToolCallId;
 
 /// A run with one prompt that calls tools, and its journal.
@@ -41,8 +42,12 @@ impl Story {
     }
 
     /// Adds an event about the call `a`.
-    fn says(&mut self, mut event: Value) {
-        event["key"] = json!("a");
+    fn says(&mut self, event: Value) {
+        self.says_of("a", event);
+    }
+
+    fn says_of(&mut self, key: &str, mut event: Value) {
+        event["key"] = json!(key);
         let seq = self.journal.len() as u64 + 1;
         let at = DateTime::<Utc>::UNIX_EPOCH + chrono::TimeDelta::seconds(i64::try_from(seq).unwrap());
         let event = read(&event);
@@ -77,7 +82,7 @@ impl Story {
         let shows = match kind {
             "in_doubt" => json!({ "why": "it was stopped" }),
             _ => {
-                json!({ "step": "a", "work": { "kind": "tool", "tool": "t/x", "args": {} }, "bytes": Fingerprint::of(&"b").unwrap(),
+                json!({ "step": "a", "work": { "kind": "tool", "tool": "t/x", "args": {} }, "bytes": Fingerprint::of(&"b").unwrap(), "behind": Fingerprint::of(&"t/x of this definition").unwrap(),
                 "fingerprint": Fingerprint::of(&"x").unwrap() })
             }
         };
@@ -145,6 +150,42 @@ fn an_attempt_lists_asks_calls_and_asks_again() {
     assert_eq!(attempt.measured.usage, story.run.usage, "each is counted once");
 }
 
+/// A result that was made elsewhere, by a model that could call tools: nobody says here that it called none.
+#[test]
+fn what_was_made_elsewhere_with_tools_may_have_had_its_effect_there() {
+    for (tools, had_effect) in [(json!({ "patterns": ["t/*"], "max_turns": 20 }), true), (Value::Null, false)] {
+        let mut work = json!({ "kind": "prompt", "messages": [] });
+        if !tools.is_null() {
+            work["tools"] = tools;
+        }
+        let fingerprint = Fingerprint::of(&"x").unwrap();
+        let mut story = Story::begun(20);
+        let from = RunId::new(2, [2; 10]);
+        story.says(
+            json!({ "type": "call_adopted", "step": "a", "fingerprint": fingerprint, "output": "made", "work": work,
+            "from": from }),
+        );
+        let adopted = story.run.call(&Key::plain("a")).unwrap();
+        assert_eq!((adopted.newest().unwrap().number, adopted.had_effect()), (2, had_effect), "adopted");
+        story.says_of(
+            "b",
+            json!({ "type": "call_moved", "from": "a", "attempt": 2, "version": 1, "fingerprint": fingerprint }),
+        );
+        assert_eq!(story.run.call(&Key::plain("b")).unwrap().had_effect(), had_effect, "moved");
+        story.says_of(
+            "c",
+            json!({ "type": "attempt_started", "step": "c", "attempt": 1, "fingerprint": fingerprint, "by": "cache",
+            "on_crash": "rerun", "work": work }),
+        );
+        assert_eq!(story.run.call(&Key::plain("c")).unwrap().had_effect(), had_effect, "taken from an earlier run");
+    }
+    let story = Story::begun(20);
+    assert!(
+        !story.run.call(&Key::plain("a")).unwrap().had_effect(),
+        "of its own it is known that it has called nothing"
+    );
+}
+
 #[test]
 fn what_a_person_says_of_a_call_is_what_the_model_reads() {
     let said = |event: Value| {
@@ -165,8 +206,8 @@ fn what_a_person_says_of_a_call_is_what_the_model_reads() {
         said(json!({ "type": "call_skipped", "call": "1.0", "step": "a", "because": "left out by ana", "by": by }));
     for (story, wanted) in [(&denied, "not on a Friday"), (&answered, "free"), (&skipped, "left out by ana")] {
         assert_eq!((story.next(), story.run.gates()), (NextUnit::Request, 0));
-        let ToolCallState::Ended(end) = story.state(id(1, 0)) else { panic!("{wanted}") };
-        let read = serde_json::to_string(&*end.returned()).unwrap();
+        let call = story.run.call(&Key::plain("a")).unwrap().tool_use().unwrap().call(id(1, 0)).unwrap();
+        let read = serde_json::to_string(&*call.returned().unwrap()).unwrap();
         assert!(read.contains(wanted), "{read}");
     }
     let changed = said(
@@ -175,7 +216,46 @@ fn what_a_person_says_of_a_call_is_what_the_model_reads() {
     assert_eq!(changed.next(), NextUnit::Calls(vec![id(1, 0)]));
     let call = changed.run.call(&Key::plain("a")).unwrap().tool_use().unwrap().call(id(1, 0)).unwrap();
     assert_eq!((&**call.arguments(), &*call.asked.arguments), (&json!({ "n": 9 }), &json!({})));
-    assert!(changed.run.tools.allowed.contains("t/x"));
+    let behind = Fingerprint::of(&"t/x of this definition").unwrap();
+    assert!(changed.run.tools.is_allowed(Some(&behind)));
+    assert!(!changed.run.tools.is_allowed(Some(&fingerprint)), "another tool of that name");
+}
+
+/// A call that had begun and that a person, or a deadline, gave up: a model that read that it was not made would make it
+/// once more.
+#[test]
+fn of_a_call_that_may_have_happened_the_model_never_reads_that_it_was_not_made() {
+    let given_up = |doubt: bool, event: Value| {
+        let mut story = Story::begun(20);
+        story.lists();
+        story.turn(1, &[json!({})]);
+        if doubt {
+            story.says(json!({ "type": "tool_called", "attempt": 1, "call": "1.0", "tool": "t/x", "arguments": {} }));
+            story.asks(id(1, 0), "in_doubt");
+        } else {
+            story.asks(id(1, 0), "approval");
+        }
+        story.says(event);
+        let call = story.run.call(&Key::plain("a")).unwrap().tool_use().unwrap().call(id(1, 0)).unwrap();
+        let CallReturn::Failed { error } = &*call.returned().unwrap() else { panic!("{:?}", call.returned()) };
+        (error.class, error.message.clone())
+    };
+    let skipped = |by: &str| json!({ "type": "call_skipped", "call": "1.0", "step": "a", "because": format!("left out by {by}"), "by": by });
+    let failed = |by: &str| {
+        let error = json!({ "class": "denied", "message": "nobody decided within 1h" });
+        json!({ "type": "call_failed", "call": "1.0", "step": "a", "fingerprint": Fingerprint::of(&"b").unwrap(), "by": by, "error": error })
+    };
+    for event in [skipped("ana@host"), skipped("deadline"), failed("deadline")] {
+        let (class, read) = given_up(true, event);
+        assert!(read.contains("may have taken effect") && !read.contains("not called"), "{read}");
+        assert_eq!(class, FailureClass::Tool, "it is nobody's refusal");
+    }
+    for event in [skipped("ana@host"), failed("deadline")] {
+        let (class, read) = given_up(false, event);
+        assert!(read.starts_with("not called: ") && class == FailureClass::Tool, "{class:?} {read}");
+    }
+    let (class, read) = given_up(false, failed("ana@host"));
+    assert_eq!((class, &*read), (FailureClass::Denied, "nobody decided within 1h"), "a person refused");
 }
 
 #[test]

@@ -41,7 +41,15 @@ fn gate(call: Option<ToolCallId>, kind: GateKind) -> Gate {
         _ => {
             let bytes = Fingerprint::of(&work(&named)).unwrap();
             let (step, fingerprint) = ("write".to_owned(), bytes.clone());
-            let body = ApprovalBody { step, work: work(&named).into(), bytes, fingerprint, title: None, message: None };
+            let body = ApprovalBody {
+                step,
+                work: work(&named).into(),
+                bytes,
+                behind: None,
+                fingerprint,
+                title: None,
+                message: None,
+            };
             (GateBody::Approval(body), vec![Answer::Approve, Answer::Deny])
         }
     };

@@ -246,6 +246,7 @@ fn gate(kind: GateKind, allowed: Vec<Answer>) -> Story {
                 work,
                 bytes: fingerprint.clone(),
                 fingerprint,
+                behind: None,
                 title: None,
                 message: None,
             })

@@ -15,7 +15,7 @@ use crossterm::event::{KeyEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use crate::core::call::AttemptStatus;
-use crate::core::decide::{Decision, DecisionKind};
+use crate::core::decide::{Decision, DecisionKind, waiting_answer};
 use crate::core::document::RESULT;
 use crate::core::gate::{GateBody, GateKind, InputBody};
 use crate::core::key::Key;
@@ -23,7 +23,7 @@ use crate::core::model::Delta;
 use crate::core::run::Run;
 use crate::core::task::{Body, Task};
 use crate::tui::canvas::{FrameInfo, Hit};
-use crate::tui::commands::{Id, command, holds};
+use crate::tui::commands::{Id, command, holds, key_in};
 use crate::tui::documents::EditedDocument;
 use crate::tui::drafts::Unsaved;
 use crate::tui::effect::{Change, Effect, Go, Opening, Purpose, Terminal};
@@ -189,7 +189,8 @@ impl ChatScreen {
             acceptable: self.is_earlier(),
             output: versions > 0,
             several: if layer == Layer::None { unfolds } else { versions > 1 },
-            going: self.run.under_way() > 0,
+            tool: matches!(about, Some(About::Asks(_))),
+            going: self.is_answering(),
             rests: matches!(about, Some(About::Failed | About::Unfinished)),
             document: versions > 0 || self.may_be_written(),
             ..Situation::default()
@@ -447,8 +448,8 @@ impl ChatScreen {
             self.input = Editor::default();
             return vec![Effect::Open(Opening::RunWith { task, text, from: self.run.id })];
         }
-        if self.run.under_way() > 0 {
-            self.note = Some(format!("{STILL}; your text is kept"));
+        if self.is_answering() {
+            self.note = Some(format!("{}; your text is kept", self.says_busy()));
             return Vec::new();
         }
         self.input = Editor::default();
@@ -467,7 +468,8 @@ impl ChatScreen {
         let effect = match (self.notice.as_ref().map(|notice| notice.about), call.gates.own(), model) {
             (Some(About::Failed), _, None) => Effect::Change(Change::GoOn(run)),
             (Some(About::Failed), _, model) => {
-                Effect::Change(Change::Decide(run, Decision::new(call.key.clone(), DecisionKind::Again { model })))
+                let again = Decision::new(call.key.clone(), DecisionKind::Again { model });
+                Effect::Change(Change::Decide(run, again, None))
             }
             (Some(About::Unfinished), Some(gate), model) => {
                 decision(&ShownGate::of(&self.run, gate), DecisionKind::Again { model })
@@ -495,7 +497,7 @@ impl ChatScreen {
 
     /// The choice of the task's actions.
     fn change(&mut self) -> Vec<Effect> {
-        if self.is_answering() {
+        if self.has_to_wait() {
             return Vec::new();
         }
         let entries = self.task.as_deref().map(|task| picks::actions(task, &self.run, RESULT)).unwrap_or_default();
@@ -506,18 +508,32 @@ impl ChatScreen {
         vec![Above::effect(Kind::Choose(choose.or_own_words(OwnWords::Say(self.run.id))))]
     }
 
-    /// Whether the model answers, so that nothing more can be asked for; then that is said.
-    fn is_answering(&mut self) -> bool {
-        let answers = self.run.under_way() > 0;
-        if answers {
-            self.note = Some(STILL.to_owned());
+    /// Whether an answer has begun that is not complete: under way, or held up by a tool call that waits for the person.
+    fn is_answering(&self) -> bool {
+        self.run.under_way() > 0 || waiting_answer(&self.run).is_some()
+    }
+
+    /// Why nothing more can be asked for then.
+    fn says_busy(&self) -> String {
+        let decides = || key_in(Id::Inbox, &self.situation());
+        match waiting_answer(&self.run).and_then(|_| decides()) {
+            Some(key) => format!("the answer waits for your decision ({key})"),
+            None => STILL.to_owned(),
         }
-        answers
+    }
+
+    /// Whether nothing more can be asked for; then that is said.
+    fn has_to_wait(&mut self) -> bool {
+        let waits = self.is_answering();
+        if waits {
+            self.note = Some(self.says_busy());
+        }
+        waits
     }
 
     /// Asks what is to be different, for the document to be written again.
     fn write_again(&mut self) -> Vec<Effect> {
-        if self.is_answering() {
+        if self.has_to_wait() {
             return Vec::new();
         }
         vec![Above::effect(Kind::Ask(Ask::new("What should be different?", "", Then::Say(self.run.id))))]
@@ -525,6 +541,8 @@ impl ChatScreen {
 
     /// Esc: out of the editor with the text kept as a draft; out of the document; stops the stream; back.
     fn back(&mut self) -> Vec<Effect> {
+        // What waits for the person is not stopped: its key says that it leads back.
+        let stops = self.situation().selected == Selected::Running;
         match std::mem::take(&mut self.focus) {
             Focus::Edit(edited, editor) => {
                 self.focus = Focus::Edit(edited.clone(), editor);
@@ -549,7 +567,7 @@ impl ChatScreen {
                     call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running)
                 };
                 let run = self.run.id;
-                if let Some(call) = self.run.calls.values().find(running) {
+                if let Some(call) = self.run.calls.values().find(running).filter(|_| stops) {
                     return vec![Effect::Change(Change::Stop { run, key: call.key.clone(), again: None })];
                 }
                 let text = Some(self.input.text()).filter(|text| !text.trim().is_empty());

@@ -17,6 +17,7 @@ use crate::tui::markdown::Document;
 use crate::tui::screens::run::content::described;
 use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::text::{dollars, thousands};
+use crate::tui::tool_calls;
 
 /// What it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +61,12 @@ fn notice(run: &Run) -> Option<(About, Panel)> {
     }
     let gate = call.gate()?;
     let due = run.due(gate).map(|due| format!("\n\n{}", due.words(chrono::Utc::now(), &chrono::Local)));
-    let (about, says) = at_gate(run, gate)?;
+    let (about, says) = at_gate(run, gate, tool_calls::tool_of(call, gate))?;
     let arrived = if about == About::Unfinished { unread(call, gate) } else { Untrusted::default() };
     Some((about, Panel { says: Untrusted::new(says + &due.unwrap_or_default()), arrived }))
 }
 
-fn at_gate(run: &Run, gate: &Gate) -> Option<(About, String)> {
+fn at_gate(run: &Run, gate: &Gate, tool: Option<String>) -> Option<(About, String)> {
     match &gate.body {
         GateBody::Input(InputBody::Message { text, .. }) if gate.allows(Answer::Again) => {
             let why = if text.is_empty() { "You stopped the answer." } else { text.as_str() };
@@ -78,15 +79,23 @@ fn at_gate(run: &Run, gate: &Gate) -> Option<(About, String)> {
         }
         GateBody::Approval(approval) => {
             let text = described(&Description::of_approval(approval, run));
-            let decide = with_key(Id::Inbox, "decides it, in the inbox");
-            Some((About::Asks(gate.kind()), format!("The model calls a tool, exactly so:\n\n{text}\n{decide}")))
+            let decide = with_key(Id::Inbox, ": decide in the inbox");
+            Some((
+                About::Asks(gate.kind()),
+                format!("The model wants to call a tool, exactly as shown:\n\n{text}\n{decide}"),
+            ))
         }
         GateBody::Tools(_) => {
-            let decide = with_key(Id::Inbox, "shows the changes and decides, in the inbox");
-            Some((About::Asks(gate.kind()), format!("The tools that it may call have changed.\n{decide}")))
+            let decide = with_key(Id::Inbox, ": see the changes and decide, in the inbox");
+            Some((About::Asks(gate.kind()), format!("The tools that it may call changed.\n{decide}")))
+        }
+        GateBody::Input(asks) if gate.call.is_some() => {
+            let decide = with_key(Id::Inbox, ": answer in the inbox");
+            let tool = tool.map_or_else(|| "A tool".to_owned(), |tool| format!("`{tool}`"));
+            Some((About::Asks(gate.kind()), format!("{tool} asks you: {}\n{decide}", asks.text())))
         }
         GateBody::InDoubt(doubt) if gate.call.is_some() => {
-            let decide = with_key(Id::Inbox, "decides what is so, in the inbox");
+            let decide = with_key(Id::Inbox, ": decide in the inbox");
             let why = &doubt.why;
             Some((About::Asks(gate.kind()), format!("{why}\n\nThe tool may have had its effect.\n{decide}")))
         }
@@ -100,8 +109,10 @@ fn with_key(id: Id, does: &str) -> String {
         Id::Inbox => Selected::Gate(GateKind::Approval),
         _ => Selected::None,
     };
-    let situation = Situation { screen: Screen::Chat, selected, rests: id == Id::Again, ..Situation::default() };
-    key_in(id, &situation).map(|key| format!("\n- **{key}** {does}\n")).unwrap_or_default()
+    let (rests, tool) = (id == Id::Again, id == Id::Inbox);
+    let situation = Situation { screen: Screen::Chat, selected, rests, tool, ..Situation::default() };
+    let space = if does.starts_with(':') { "" } else { " " };
+    key_in(id, &situation).map(|key| format!("\n- **{key}**{space}{does}\n")).unwrap_or_default()
 }
 
 /// The document of an answer that is no whole one: of a delivery the conversation shows the remark alone.

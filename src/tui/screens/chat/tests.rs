@@ -1,6 +1,7 @@
 //! A conversation as a person has it.
 
 mod documents;
+mod tool_calls;
 
 use serde_json::json;
 
@@ -272,7 +273,7 @@ fn another_model_answers_what_failed_at_once_and_else_what_follows() {
     let effects = pick(&mut open_with(&failed(FailureClass::Server, "500", ""), Some(letter())));
     let again = DecisionKind::Again { model: Some("big/m".into()) };
     assert!(
-        matches!(&effects[..], [Effect::Change(Change::Decide(_, decision))] if decision.kind == again),
+        matches!(&effects[..], [Effect::Change(Change::Decide(_, decision, _))] if decision.kind == again),
         "{effects:?}"
     );
     let effects = pick(&mut open(delivered()));
@@ -313,7 +314,7 @@ fn a_cut_answer_asks_how_to_continue_and_shows_as_far_as_it_came() {
     let mut screen = open_with(&cut(), Some(letter()));
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     let effects = press(&mut screen, &["^r"]);
-    let [Effect::Change(Change::Decide(_, decision))] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Change(Change::Decide(_, decision, _))] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((&decision.kind, decision.attempt), (&DecisionKind::Again { model: None }, Some(1)));
 }
 
@@ -539,34 +540,4 @@ fn the_way_to_the_document_is_offered_once_there_is_one() {
     press(&mut screen, &["Tab"]);
     assert_eq!(screen.situation().layer, Layer::Document, "who wants to write it gets there all the same");
     assert!(offers(&open_with(&delivered(), Some(letter()))));
-}
-
-#[test]
-fn tools_that_an_answer_calls_are_seen_and_what_waits_is_decided_in_the_inbox() {
-    let mut screen = open(tools::waiting_in(Kind::Instruct));
-    for size in SIZES {
-        insta::assert_snapshot!(format!("tool_call_waits_{}x{}", size.0, size.1), look(&mut screen, size));
-    }
-    assert_eq!(press(&mut screen, &["Y"]), [], "letters are text");
-    assert_eq!(press(&mut screen, &["^r"]), [Effect::Go(Go::Inbox)]);
-}
-
-#[test]
-fn the_tools_that_were_called_for_an_answer_unfold_above_it() {
-    let calls = [("files/read", json!({"path": "notes.md"}))];
-    let story = tools::turn(tools::begun_in(Kind::Instruct), 1, "", &calls);
-    let story = tools::returned(tools::called(story, "1.0", "files/read"), "1.0", json!(tools::NOTES));
-    let mut screen = open(story);
-    let picture = look(&mut screen, (80, 24));
-    assert!(picture.contains("✓ files/read · path: notes.md"), "under way: {picture}");
-    let story = tools::turn(tools::begun_in(Kind::Instruct), 1, "", &calls);
-    let story = tools::returned(tools::called(story, "1.0", "files/read"), "1.0", json!(tools::NOTES));
-    let story = story.finish("tidy", 1, json!({"turn": "ask", "text": "Two notes."})).accept("tidy", 1);
-    let mut screen = open(story);
-    let picture = look(&mut screen, (80, 24));
-    assert!(picture.contains("▸ 1 tool call") && !picture.contains("buy milk"), "{picture}");
-    press(&mut screen, &["Alt-t"]);
-    let picture = look(&mut screen, (80, 24));
-    assert!(picture.contains("buy milk") && picture.contains("Two notes."), "{picture}");
-    assert!(!picture.contains("SIGNED-THOUGHTS"));
 }

@@ -160,7 +160,7 @@ impl InboxScreen {
         if gate.call.is_none() {
             return self.decided(vec![(gate, DecisionKind::Skip)]);
         }
-        let lines = self.run().map(|run| skipping(run, &gate.key)).unwrap_or_default();
+        let lines = self.run().map(|run| skipping(run, &gate)).unwrap_or_default();
         self.ask(Some(gate), |gate| Kind::Confirm(Confirm::new(lines, vec![decision(&gate, DecisionKind::Skip)])))
     }
 

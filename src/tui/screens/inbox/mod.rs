@@ -25,7 +25,6 @@ use crate::core::gate::{Answer, Gate, GateBody, GateKind};
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
-use crate::core::task::Kind as TaskKind;
 use crate::core::text::Untrusted;
 use crate::core::title::item_title;
 use crate::tui::canvas::{FrameInfo, Hit};
@@ -219,7 +218,7 @@ impl InboxScreen {
             Message::NotDone { request, why } => {
                 match *request {
                     // It waits again.
-                    Request::Change(Change::Decide(run, decision)) => {
+                    Request::Change(Change::Decide(run, decision, _)) => {
                         self.decided.retain(|gate| gate.run != run || gate.key != decision.key);
                     }
                     Request::Change(Change::GoOn(run)) => self.taken_up.retain(|(taken, _)| *taken != run),
@@ -309,7 +308,9 @@ impl InboxScreen {
             return vec![Effect::Go(Go::Run(run.id))];
         }
         let Some(gate) = self.seen() else { return self.changed_meanwhile() };
-        let has_form = id == Id::Answer && self.run().is_some_and(|run| run.kind == TaskKind::Workflow);
+        // What a conversation asks is answered by its next message.
+        let asks_message = |gate: &Gate| gate.kind() == GateKind::Input && gate.fields().is_none();
+        let has_form = id == Id::Answer && !self.open_gate().is_some_and(asks_message);
         self.asked = Some(gate.clone());
         vec![if has_form { Effect::Go(Go::Answer) } else { Effect::Go(Go::Call(gate.run, gate.key)) }]
     }

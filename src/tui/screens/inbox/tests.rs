@@ -60,7 +60,7 @@ fn press(screen: &mut InboxScreen, keys: &[&str]) -> Vec<Effect> {
 
 fn decided(effects: &[Effect]) -> Vec<(String, DecisionKind)> {
     let of = |effect: &Effect| match effect {
-        Effect::Change(Change::Decide(_, Decision { key, kind: what, .. })) => Some((key.to_string(), what.clone())),
+        Effect::Change(Change::Decide(_, Decision { key, kind: what, .. }, _)) => Some((key.to_string(), what.clone())),
         _ => None,
     };
     effects.iter().filter_map(of).collect()
@@ -189,6 +189,8 @@ fn a_skipped_tool_call_does_not_come_back_so_that_is_asked_about() {
     look(&mut screen, (80, 24));
     let effects = press(&mut screen, &["s"]);
     let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
+    let (picture, _) = frame((80, 24), Depth::None, |canvas, area| above.view(canvas, area));
+    assert!(picture.contains("Skip this call of `files/read`?") && !picture.contains("without"), "{picture}");
     let outcome = above.clone().give(Id::Yes);
     assert_eq!(decided(&outcome.effects), [("write".to_owned(), DecisionKind::Skip)]);
 }
@@ -249,16 +251,13 @@ fn each_tool_call_that_waits_is_a_row_of_its_own_with_its_own_work() {
     look(&mut screen, (80, 24));
     screen.update(Message::Waiting(vec![Arc::new(run.run)]));
     let first = look(&mut screen, (80, 24));
-    assert!(
-        first.contains("tool call 2.0") && first.contains("tool call 2.1") && first.contains("files/read"),
-        "{first}"
-    );
+    assert!(first.contains("write · files/read") && first.contains("write · files/delete"), "{first}");
     press(&mut screen, &["Down"]);
     let second = look(&mut screen, (80, 24));
-    assert!(second.contains("files/delete") && !second.contains("files/read"), "{second}");
+    assert!(second.contains("call: files/delete") && !second.contains("call: files/read"), "{second}");
     let effects = press(&mut screen, &["Y"]);
     let called = |effect: &Effect| match effect {
-        Effect::Change(Change::Decide(_, decision)) => decision.call.map(|call| call.to_string()),
+        Effect::Change(Change::Decide(_, decision, _)) => decision.call.map(|call| call.to_string()),
         _ => None,
     };
     assert_eq!(effects.iter().find_map(called).as_deref(), Some("2.1"), "{effects:?}");
@@ -368,7 +367,7 @@ fn a_document_that_waits_is_paged_compared_and_taken_here() {
     let copied = press(&mut screen, &["y"]);
     assert!(matches!(&copied[..], [Effect::Terminal(Terminal::Copy(text))] if text == "Theirs"), "{copied:?}");
     let taken = press(&mut screen, &["a"]);
-    let [Effect::Change(Change::Decide(_, decision))] = &taken[..] else { panic!("{taken:?}") };
+    let [Effect::Change(Change::Decide(_, decision, _))] = &taken[..] else { panic!("{taken:?}") };
     assert_eq!((decision.document.as_deref(), decision.version), (Some("notes"), Some(3)));
     assert_eq!(decision.kind, DecisionKind::Again { model: None });
 }
@@ -384,4 +383,34 @@ fn opened_from_a_run_it_shows_what_waits_there() {
         screen.update(Message::Waiting(vec![Arc::clone(&elsewhere), Arc::clone(&here)]));
         assert_eq!(screen.gate().map(|gate| gate.run), Some(first));
     }
+}
+
+#[test]
+fn the_form_that_a_tool_asks_for_opens_in_a_conversation_too() {
+    use crate::tui::testing::tools;
+    for kind in [TaskKind::Instruct, TaskKind::Workflow] {
+        let story = tools::turn(tools::begun_in(kind), 1, "", &[("files/write", tools::write())]);
+        let story = tools::asks_back(tools::called(story, "1.0", "files/write"), "1.0");
+        let mut screen = InboxScreen::default();
+        screen.update(Message::Waiting(vec![Arc::new(story.run)]));
+        look(&mut screen, (80, 24));
+        assert_eq!(press(&mut screen, &["Enter"]), [Effect::Go(Go::Answer)], "{kind:?}");
+        assert!(screen.answer_form(Utc::now()).is_some());
+    }
+}
+
+#[test]
+fn two_tool_calls_of_one_answer_are_told_apart_by_their_tools_or_by_what_they_are_called_with() {
+    let row = |of: TaskKind, second: &str| {
+        let story = Story::new("notes", "TWO please", of).start("reply", 1, None);
+        let story = story.approval_of("reply", Some("2.0"), Work::tool("files/write", json!({"path": "a.txt"})));
+        let story = story.approval_of("reply", Some("2.1"), Work::tool(second, json!({"path": "b.txt"})));
+        let mut screen = InboxScreen::default();
+        screen.update(Message::Waiting(vec![Arc::new(story.run)]));
+        look(&mut screen, (120, 40))
+    };
+    let chat = row(TaskKind::Instruct, "files/read");
+    assert!(chat.contains("● files/write · TWO please") && chat.contains("● files/read · TWO please"), "{chat}");
+    let same = row(TaskKind::Workflow, "files/write");
+    assert!(same.contains("● reply · files/write path: a.txt") && same.contains("path: b.txt"), "{same}");
 }

@@ -11,13 +11,14 @@ use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::task::Kind;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Canvas, Extent, Hit};
+use crate::tui::canvas::{Canvas, Extent, Hit, beside};
 use crate::tui::commands::{self, Id};
 use crate::tui::documents;
 use crate::tui::screens::run::content::{Body, problems};
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::text::{fit, width};
 use crate::tui::theme::Theme;
+use crate::tui::tool_calls;
 use crate::tui::widgets::find::Find;
 use crate::tui::widgets::header::Fact;
 use crate::tui::widgets::{footer, header, stacked, strip};
@@ -55,8 +56,9 @@ impl InboxScreen {
             self.list(canvas, body);
         } else {
             let wide = (area.width * 2 / 5).clamp(26, 46);
-            self.list(canvas, Rect { width: wide, ..body });
-            self.output(canvas, Rect { x: body.x + wide, width: body.width - wide, ..body });
+            let (left, right) = beside(body, wide);
+            self.list(canvas, left);
+            self.output(canvas, right);
         }
         let situation = self.situation_with(canvas.frame);
         let help: Vec<_> = commands::help_hint(&situation).into_iter().collect();
@@ -96,10 +98,16 @@ impl InboxScreen {
                 let run = of_run(&gate.run);
                 let call = run.and_then(|run| run.call(&gate.key));
                 let title = call.map_or_else(|| gate.key.to_string(), title_of);
-                let title = gate.call.map_or_else(|| title.clone(), |call| format!("{title} · tool call {call}"));
                 let of = run.map(|run| named(run)).unwrap_or_default();
                 // What a conversation asks is its next message: its calls have no names that tell anything.
                 let (title, of) = if talks(run) { (of, "conversation".to_owned()) } else { (title, of) };
+                let tool =
+                    call.filter(|_| gate.call.is_some()).and_then(|call| tool_calls::told_apart(call, gate.call));
+                let title = match tool {
+                    Some(tool) if talks(run) => format!("{tool} · {title}"),
+                    Some(tool) => format!("{title} · {tool}"),
+                    None => title,
+                };
                 ("●", theme.waiting, title, of)
             }
         };

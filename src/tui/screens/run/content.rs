@@ -23,7 +23,7 @@ use crate::tui::situation::{Behind, Screen};
 use crate::tui::text::{fit, width};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::stacked::Shown;
-use crate::tui::{asides, documents, failure_panel};
+use crate::tui::{asides, documents, failure_panel, tool_calls};
 
 /// What is shown, and what it is of, so that it is made again only when that changed.
 #[derive(Debug, Default)]
@@ -74,11 +74,11 @@ pub enum Body {
 }
 
 impl Content {
-    /// What `row` has to show; of a call the page that the person has gone to, if they have.
-    pub fn of(run: &Run, row: &OutlineRow, page: Option<Page>) -> Self {
+    /// What `row` has to show: of a call what waits in it at `gate`, or the page that the person has gone to, if they have.
+    pub fn of(run: &Run, row: &OutlineRow, gate: Option<&Gate>, page: Option<Page>) -> Self {
         match &row.id {
             RowId::Call(key) => match run.call(key) {
-                Some(call) => Self::of_call(run, row, call, call.gate(), page),
+                Some(call) => Self::of_call(run, row, call, gate, page),
                 None => Self::made(run, row, key.to_string(), Body::Says(pending(run).to_owned())),
             },
             RowId::Result | RowId::Document(_) => Self::of_document_row(run, row, page),
@@ -228,6 +228,14 @@ impl Content {
         Some(format!("{} {short}{key}", if unfolded { "▾" } else { "▸" }))
     }
 
+    /// It is one of several that wait in its call, which is said where nothing else tells which it is.
+    pub fn is_one_of(&mut self, at: usize, count: usize) {
+        if count > 1 && self.gate.is_some() && self.which.is_empty() {
+            self.which = format!("{} of {count} that wait", at + 1);
+            self.which_short = format!("{}/{count}", at + 1);
+        }
+    }
+
     /// Whether both are of the same.
     pub fn is_same(&self, other: &Self) -> bool {
         self.id == other.id
@@ -339,30 +347,33 @@ fn call_body(run: &Run, call: &Call, gate: Option<&Gate>, Page { attempt, versio
 
 /// What a gate shows in the place of an output.
 fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
-    let tool_call = gate.call.map(|call| format!("Tool call {call}. ")).unwrap_or_default();
-    let says = |text: &str| Some(read(&Untrusted::new(format!("{tool_call}{text}"))));
+    let says = |text: &str| Some(read(&Untrusted::new(text)));
+    // What an approval shows names its tool itself.
+    let of_tool = || tool_calls::tool_of(call, gate).map(|tool| format!("`{tool}`: ")).unwrap_or_default();
     match &gate.body {
         GateBody::Review(_) => None,
         GateBody::Approval(approval) => {
             let text = described(&Description::of_approval(approval, run));
             let what = if gate.call.is_some() {
-                "The model asks for it, exactly so"
+                "The model wants to call a tool, exactly as shown"
             } else {
                 "This will run, exactly as shown here"
             };
             says(&format!("{what}:\n\n{text}\n\n{}", answers_to(gate)))
         }
         GateBody::Input(input) => {
-            let text = if input.text().is_empty() { "This step asks you." } else { input.text() };
+            let asks = if gate.call.is_some() { "the tool asks you." } else { "This step asks you." };
+            let text = if input.text().is_empty() { asks } else { input.text() };
             let fields = input.fields().unwrap_or_default();
             let list = fields.iter().map(|field| format!("- {}", field.question())).collect::<Vec<_>>().join("\n");
-            says(&format!("{text}\n\n{list}\n**Enter** opens the form."))
+            says(&format!("{}{text}\n\n{list}\n**Enter** opens the form.", of_tool()))
         }
         GateBody::InDoubt(doubt) => {
             let why = &doubt.why;
             says(&format!(
-                "{why}\n\nIt may have had its effect.\n\n\
+                "{}{why}\n\nIt may have had its effect.\n\n\
                  - **r** runs it again\n- **Enter** marks it as succeeded: you give its result\n- **s** skips it",
+                of_tool()
             ))
         }
         GateBody::Stale(_) => {
@@ -381,8 +392,8 @@ fn gate_body(run: &Run, call: &Call, gate: &Gate) -> Option<Body> {
             crate::tui::text::dollars(run.usage.usd)
         )),
         GateBody::Tools(tools) => says(&format!(
-            "The tools that it may call are not what they were when this run first listed them.\n\n\
-                 **Y** lets it use them as they are now, **n** refuses, **s** skips it.\n\n{}",
+            "The server's tools changed since this run last used them.\n\n\
+             **Y** approves the new versions, **n** denies, **s** skips the step.\n\n{}",
             changed_tools(tools)
         )),
         GateBody::Secret(_) => says("It needs a secret that is not known in this session.\n\n**Enter** asks for it."),
@@ -398,7 +409,7 @@ fn answers_to(gate: &Gate) -> String {
         return format!("{for_run}\n- **n** refuses it, **s** skips it");
     }
     format!(
-        "{for_run}\n- **e** edits the arguments, and then allows it\n- **i** answers instead of it: it is not called\n\
+        "{for_run}\n- **e** edits the arguments, and then allows it\n- **i** answers in place of the tool (it is not called)\n\
          - **n** refuses it, with a reason that the model reads; **s** skips it"
     )
 }

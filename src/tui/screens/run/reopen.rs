@@ -1,4 +1,4 @@
-//! What follows from taking up an accepted call again, and from leaving one out: it is said before it happens.
+//! What follows from reopening an accepted call, and from skipping a tool call: it is shown before it happens.
 
 use super::RunScreen;
 use super::documents::edited;
@@ -7,20 +7,19 @@ use crate::core::decide::DecisionKind;
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::tui::effect::{Effect, Opening};
+use crate::tui::shown::ShownGate;
 use crate::tui::text::dollars;
+use crate::tui::tool_calls;
 
 /// So many calls are named.
 const NAMED: usize = 8;
 
-/// What a person should know before a call is left out, a paragraph each.
-pub fn skipping(run: &Run, key: &Key) -> Vec<String> {
-    let mut lines = vec![format!("Go on without `{key}`?")];
-    let dependents = run.dependents(key);
-    if !dependents.is_empty() {
-        lines.push(format!("Made from it: {}.", named(&dependents.iter().collect::<Vec<_>>())));
-    }
-    lines.push("Steps that need it are left out too.".to_owned());
-    lines
+/// What a person should know before a tool call is skipped, a paragraph each: the step itself continues.
+pub fn skipping(run: &Run, gate: &ShownGate) -> Vec<String> {
+    let call = run.call(&gate.key);
+    let tool = call.and_then(|call| tool_calls::tool_of(call, call.gates.of(gate.call)?));
+    let what = tool.map_or_else(|| "Skip this tool call?".to_owned(), |tool| format!("Skip this call of `{tool}`?"));
+    vec![what, "The model reads that it was skipped. This cannot be undone.".to_owned()]
 }
 
 fn named(keys: &[&Key]) -> String {

@@ -102,7 +102,7 @@ fn decided(effects: &[Effect]) -> Vec<&Decision> {
     effects
         .iter()
         .filter_map(
-            |effect| if let Effect::Change(Change::Decide(_, decision)) = effect { Some(decision) } else { None },
+            |effect| if let Effect::Change(Change::Decide(_, decision, _)) = effect { Some(decision) } else { None },
         )
         .collect()
 }
@@ -512,7 +512,7 @@ fn tool_calls_that_wait_are_decided_one_after_the_other() {
         .approval_of("write", Some("2.1"), tool("files/delete"));
     let mut screen = open(story);
     let shown = look(&mut screen, (80, 24));
-    assert!(shown.contains("Tool call 2.0") && shown.contains("files/read"), "{shown}");
+    assert!(shown.contains("wants to call a tool") && shown.contains("files/read"), "{shown}");
     assert_eq!(decided(&press(&mut screen, &["Y"]))[0].call, Some("2.0".parse().unwrap()));
 }
 

@@ -15,7 +15,7 @@ use crate::core::gate::GateKind;
 use crate::core::model::is_demo;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
-use crate::tui::canvas::{Canvas, Extent, Hit};
+use crate::tui::canvas::{Canvas, Extent, Hit, beside};
 use crate::tui::commands::{self, Hint, Id};
 use crate::tui::documents;
 use crate::tui::markdown::Document;
@@ -74,8 +74,9 @@ impl RunScreen {
             return;
         }
         let wide = if area.width >= 100 { (area.width / 4).clamp(25, 36) } else { 22 };
-        self.list(canvas, Rect { width: wide, ..area });
-        self.right(canvas, Rect { x: area.x + wide, width: area.width - wide, ..area });
+        let (left, right) = beside(area, wide);
+        self.list(canvas, left);
+        self.right(canvas, right);
     }
 
     fn header(&self, canvas: &mut Canvas<'_>, area: Rect) {
@@ -273,7 +274,7 @@ impl RunScreen {
             }
             Over::Prompt { text, scroll } => {
                 canvas.frame.output = Extent { lines: text.height(area.width, look), height };
-                text.paint(area, canvas.buf, scroll.top(canvas.frame.output), look);
+                text.show(canvas, area, scroll.top(canvas.frame.output), look);
                 self.mark_matches(canvas, area, text, scroll.top(canvas.frame.output));
             }
             Over::Calls(calls) => calls.paint(canvas, area, &self.run, self.now),
@@ -336,7 +337,7 @@ impl RunScreen {
             let before = u16::try_from(calls.len().saturating_sub(top)).unwrap_or(u16::MAX).min(area.height);
             canvas.lines(Rect { height: before, ..area }, &calls[top.min(calls.len())..]);
             let rest = Rect { y: area.y + before, height: area.height - before, ..area };
-            text.paint(rest, canvas.buf, top.saturating_sub(calls.len()), look);
+            text.show(canvas, rest, top.saturating_sub(calls.len()), look);
         });
     }
 
@@ -378,7 +379,7 @@ impl RunScreen {
                     return self.versions(document, theme, cells);
                 }
                 let Some(call) = self.call() else { return Vec::new() };
-                let earlier = self.content.says_earlier(call, call.gate());
+                let earlier = self.content.says_earlier(call, self.gate());
                 let earlier = earlier.map(|says| Line::styled(format!(" {says}"), theme.waiting));
                 let shown = self.content.id.as_ref().map_or(0, |id| id.attempt);
                 let key = commands::key_in(Id::Thoughts, &self.situation());

@@ -1,0 +1,75 @@
+//! What a person allowed of one tool reaches no other tool of the same name: a tool is the definition that calls it and what
+//! that declares.
+
+use stepwell::core::pinned::Pinned;
+use stepwell::core::task::Task;
+use stepwell::engine::Start;
+
+use super::*;
+use crate::harness::pinned;
+
+fn program(argv: &str) -> Value {
+    json!({ "own": { "description": "prices", "does": { "program": { "argv": [argv] } }, "approve": "always" } })
+}
+
+fn server(command: &str, approve: &str) -> Value {
+    json!({ "server": { "reach": { "program": { "command": [command] } }, "approve": [["*", approve]] } })
+}
+
+/// A run of a definition whose step `a` calls a tool, and of a child of it whose step does the same; each declares what is
+/// behind the name.
+fn family(harness: &Harness, tool: &str, name: &str, own: &Value, child: &Value) -> RunId {
+    let calls = |id: &str| step(id, json!({ "kind": "prompt", "prompt": "look", "tools": [tool] }), never());
+    let task = |steps: &Value, declares: &Value| pinned(steps, &json!({ "tools": { name: declares } }));
+    let of_child = Task { id: "kid".to_owned(), ..task(&json!([calls("a")]), child).task };
+    let kid = step("kid", json!({ "kind": "workflow", "workflow": "kid", "inputs": {} }), json!({ "after": ["a"] }));
+    let pinned =
+        Pinned { children: BTreeMap::from([("kid".to_owned(), of_child)]), ..task(&json!([calls("a"), kid]), own) };
+    let (pinned, inputs, cwd) = (Arc::new(pinned), json!({}), "/".into());
+    harness
+        .engine
+        .start(&Start { pinned, inputs, cwd, session: None, model: None, budget: None, origin: None })
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_tool_that_was_allowed_for_the_run_is_not_the_tool_of_that_name_of_another_definition() {
+    for (tool, name, own, child) in [
+        ("price", "price", program("mine"), program("theirs")),
+        ("files/wipe", "files", server("mine", "always"), server("theirs", "always")),
+    ] {
+        let harness = Harness::new(model(vec![vec![(tool, json!({ "n": 1 }))], vec![(tool, json!({ "n": 2 }))]]));
+        harness.executor.tools.offer(tool, "does", ToolApproval::Always, false);
+        let run = family(&harness, tool, name, &own, &child);
+        let waits = harness.drive(run).await;
+        assert_eq!(waiting(&waits, GateKind::Approval), ["a"]);
+        let for_run = || DecisionKind::Approve { for_run: true, arguments: None };
+        let waits = decide(&harness, run, about(1, 0, for_run())).await;
+        // Both calls of the parent, and none of the child.
+        assert_eq!(
+            (waiting(&waits, GateKind::Approval), harness.executor.tools.called().len()),
+            (vec!["kid.a".to_owned()], 2)
+        );
+        let done = decide(&harness, run, Decision::about(gate(&waits), for_run())).await;
+        assert_eq!((done.status, harness.executor.tools.called().len()), (Status::Completed, 4), "{:?}", done.error);
+    }
+}
+
+#[tokio::test]
+async fn what_was_allowed_once_is_not_allowed_of_another_server_of_that_name() {
+    let calls = || vec![vec![("files/wipe", json!({ "n": 1 }))], vec![("files/wipe", json!({ "n": 1 }))]];
+    let harness = Harness::new(model(calls()));
+    harness.executor.tools.offer("files/wipe", "does", ToolApproval::Once, false);
+    let run = family(&harness, "files/wipe", "files", &server("mine", "once"), &server("theirs", "once"));
+    assert_eq!(waiting(&harness.drive(run).await, GateKind::Approval), ["a"]);
+    let waits = decide(&harness, run, about(1, 0, DecisionKind::APPROVE)).await;
+    assert_eq!(
+        (waiting(&waits, GateKind::Approval), harness.executor.tools.called().len()),
+        (vec!["kid.a".to_owned()], 2)
+    );
+    // Other arguments that a person gave count for that tool as well, and for the same arguments.
+    let given = DecisionKind::Approve { for_run: false, arguments: Some(json!({ "n": 1 })) };
+    let done =
+        decide(&harness, run, Decision { kind: given, ..Decision::of(gate(&waits), DecisionKind::APPROVE) }).await;
+    assert_eq!((done.status, harness.executor.tools.called().len()), (Status::Completed, 4), "{:?}", done.error);
+}
