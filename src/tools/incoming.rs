@@ -204,7 +204,9 @@ fn large(mut file: File, length: u64) -> Message {
     }
     let Some(id) = id.as_ref().and_then(number) else { return rubbish() };
     let reply = match (result, error) {
-        (_, Some(_)) if length > LONGEST_VALUE => Err(RpcError { code: 0, message: format!("an error of {length} bytes") }),
+        (_, Some(_)) if length > LONGEST_VALUE => {
+            Err(RpcError { code: 0, message: format!("an error of {length} bytes") })
+        }
         (_, Some(error)) => Err(rpc_error(&error)),
         (Some(_), None) => Ok(Reply::Large { file, length }),
         (None, None) => Err(no_result()),

@@ -120,7 +120,9 @@ impl Instance {
         }
         if self.is_program() && self.starts.load(Ordering::SeqCst) >= MOST_STARTS {
             let last = state.last.as_deref().unwrap_or("ended");
-            return Err(self.failure(&format!("{last}, the last of {MOST_STARTS} times in a row; retry to start it again")));
+            return Err(
+                self.failure(&format!("{last}, the last of {MOST_STARTS} times in a row; retry to start it again"))
+            );
         }
         if self.closing.is_cancelled() {
             return Err(self.failure("was not started: Stepwell is shutting down"));

@@ -56,9 +56,17 @@ async fn one_odd_item_does_not_cost_the_result_of_a_tool_that_worked() {
         (json!({"content": [5, ok]}), json!("ok"), Some(not_understood)),
         (json!({"content": [ok, [ok]]}), json!("ok"), Some(not_understood)),
         (json!({"content": [ok, {"type": "text", "text": 5}]}), json!("ok\n5"), None),
-        (json!({"content": [ok, {"type": "text", "text": {"a": 1}}]}), json!("ok"), Some("of the kind `text` has no text")),
+        (
+            json!({"content": [ok, {"type": "text", "text": {"a": 1}}]}),
+            json!("ok"),
+            Some("of the kind `text` has no text"),
+        ),
         (json!({"content": [ok, {"type": "text", "text": null}]}), json!("ok"), Some("of the kind `text` has no text")),
-        (json!({"content": [ok, {"type": "image", "data": [1, 2]}]}), json!("ok"), Some("kind `image` is not understood")),
+        (
+            json!({"content": [ok, {"type": "image", "data": [1, 2]}]}),
+            json!("ok"),
+            Some("kind `image` is not understood"),
+        ),
         (json!({"content": [ok, {"type": "resource", "resource": 5}]}), json!("ok"), Some("kind `resource` is not")),
         (json!({"content": [ok, {"type": 5}]}), json!("ok"), Some("of the kind `` is not understood")),
         (json!({"content": 5}), json!(""), Some("the content is not understood")),
@@ -107,7 +115,11 @@ async fn a_picture_is_what_its_bytes_are_and_what_no_model_takes_is_no_picture()
         assert!(returned.images[0].name.ends_with(kind.rsplit('/').next().unwrap()), "{}", returned.images[0].name);
     }
     for (data, says, note) in [
-        ("PHN2Zz48L3N2Zz4=", "image/svg+xml", "a picture of the kind image/svg+xml is not kept: models take PNG, JPEG, GIF or WebP"),
+        (
+            "PHN2Zz48L3N2Zz4=",
+            "image/svg+xml",
+            "a picture of the kind image/svg+xml is not kept: models take PNG, JPEG, GIF or WebP",
+        ),
         ("not base64", "image/png", "a picture of the kind image/png is not kept: its data is not base64"),
     ] {
         let returned = picture(data, says).await;

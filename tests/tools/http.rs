@@ -136,7 +136,8 @@ async fn a_call_that_the_server_refuses_is_made_once_and_says_why() {
     let under_way = servers.text("hold", json!({"waits": "the refusals"}));
     let refused = async {
         until("the call", || !servers.progress().is_empty()).await;
-        for (status, body) in [(400, "bad argument"), (404, "no such file"), (400, "no session of that name"), (422, "odd")]
+        for (status, body) in
+            [(400, "bad argument"), (404, "no such file"), (400, "no session of that name"), (422, "odd")]
         {
             let (failure, in_doubt) = servers.failure("refuse", json!({"status": status, "body": body})).await;
             assert!(failure.message.contains(body) && !in_doubt, "{failure}");
