@@ -88,7 +88,7 @@ impl RunLoop {
             }
             let work = compose::by_chosen_model(&self.run, &want);
             let executor = &self.engine.shared.ports.executor;
-            let (estimate, missing) = (|| executor.estimate(&work), || self.missing_secret(&work));
+            let (estimate, missing) = (|| executor.estimate(&work, None), || self.missing_secret(&work));
             match ready::ready(&self.run, &want, &asks, &limits, now, estimate, missing) {
                 Readiness::Wait => {}
                 Readiness::Until(at) => self.attempts.retry_at = self.attempts.retry_at.into_iter().chain([at]).min(),

@@ -11,6 +11,7 @@ use super::{AttemptStatus, Call};
 use crate::core::actor::Actor;
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
+use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::GateKind;
 use crate::core::tool::{AskedCall, CallReturn, FinishedTurn, ToolSpec};
 use crate::core::tool_call::ToolCallId;
@@ -57,6 +58,8 @@ pub struct ToolCall {
     pub changed: Option<Arc<Value>>,
     /// What has become of it.
     pub state: ToolCallState,
+    /// What a person has allowed, where they have.
+    pub approved: Option<Fingerprint>,
     /// What a person answered to what the tool asked in the middle of its work; `false`: they declined.
     pub answer: Option<Arc<Value>>,
     /// When it began, the last time.

@@ -49,6 +49,7 @@ impl Call {
             asked: asked.clone(),
             changed: None,
             state: ToolCallState::Asked,
+            approved: None,
             answer: None,
             began_at: None,
             ms: 0,
@@ -187,7 +188,8 @@ impl Call {
                 Event::CallFailed { error, by, .. } => {
                     Some(ToolCallEnd::Denied { error: error.clone(), by: by.clone() })
                 }
-                Event::CallApproved { arguments, .. } => {
+                Event::CallApproved { arguments, fingerprint, .. } => {
+                    call.approved = Some(fingerprint.clone());
                     call.changed = arguments.clone().or(call.changed.take());
                     None
                 }
@@ -206,6 +208,16 @@ impl Call {
         }
         self.gates.close(Some(id));
         self.status = self.status_now();
+    }
+
+    /// It was stopped before the tool had been reached, and a person is asked whether it is to begin.
+    pub(in crate::core) fn tool_not_reached(&mut self, attempt: u32, id: ToolCallId) {
+        if let Some(call) = self.tool_call_mut(attempt, id)
+            && call.state == ToolCallState::Called
+        {
+            call.state = ToolCallState::Asked;
+            call.began_at = None;
+        }
     }
 
     /// A tool asks in the middle of its work: what was answered before was another question's answer.
