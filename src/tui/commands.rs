@@ -366,9 +366,13 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Document, "To the document, to write it yourself", "", [TAB], |s| {
         on(s, Screen::Chat) && s.document && !s.output
     }),
-    command!(Thoughts, "Show the model's thoughts, or fold them", "thoughts", [Chord::alt(KeyCode::Char('t'))], |s| {
-        on(s, Screen::Chat) && s.several
-    }),
+    command!(
+        Thoughts,
+        "Show its thoughts and tool calls, or fold them",
+        "details",
+        [Chord::alt(KeyCode::Char('t'))],
+        |s| { on(s, Screen::Chat) && s.several }
+    ),
     command!(Thoughts, "Show the model's thoughts, or fold them", "", [Chord::alt(KeyCode::Char('t'))], |s| {
         on_run(s) && s.prompt
     }),

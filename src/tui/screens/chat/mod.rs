@@ -34,6 +34,7 @@ use crate::tui::markdown::Document;
 use crate::tui::message::Message;
 use crate::tui::shown::{Page, ShownGate};
 use crate::tui::situation::{Layer, Screen, Selected, Situation};
+use crate::tui::tool_calls;
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::find::Find;
 use crate::tui::widgets::scroll::{By, Scroll};
@@ -227,7 +228,7 @@ impl ChatScreen {
         if over {
             self.live = None;
         } else if let Some((key, attempt, _)) = &self.live {
-            self.follow_turns(self.turns_of(key, *attempt));
+            self.follow_turns(tool_calls::turns_of(&self.run, key, *attempt));
         }
         self.show();
     }
@@ -326,7 +327,7 @@ impl ChatScreen {
     }
 
     fn delta(&mut self, key: Key, attempt: u32, delta: Delta) {
-        let turns = self.turns_of(&key, attempt);
+        let turns = tool_calls::turns_of(&self.run, &key, attempt);
         if !self.live.as_ref().is_some_and(|(of, number, _)| *of == key && *number == attempt) {
             self.live = Some((key, attempt, Document::default()));
             self.asks = None;

@@ -11,7 +11,7 @@ mod documents;
 mod drafts;
 mod edit;
 pub(super) mod layer;
-mod marks;
+pub(super) mod marks;
 pub(super) mod pages;
 pub(in crate::tui) mod progress;
 pub(super) mod reopen;
