@@ -167,6 +167,9 @@ impl Executor for Steps {
 
     fn ask_again(&self) {
         self.models.ask_again();
+        if let Some(servers) = &self.tools.servers {
+            servers.ask_again();
+        }
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {

@@ -199,6 +199,10 @@ impl ToolServers for McpServers {
         })
     }
 
+    fn ask_again(&self) {
+        self.0.instances().values().for_each(|instance| instance.ask_again());
+    }
+
     fn close(&self) -> BoxFuture<'static, ()> {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {

@@ -62,12 +62,12 @@ impl Wire for Stdin {
     }
 }
 
-/// Starts a program, and speaks to it through `peer`. Gives what ends when the program and all its pipes have; the program
-/// ends when the peer is lost.
+/// Starts a program, and speaks to it through `peer`. Gives what is cancelled when the program and all its pipes have ended;
+/// the program ends when the peer is lost.
 ///
 /// # Errors
 /// Class `tool` when it cannot be started: why.
-pub async fn start(server: &str, program: &Program, peer: &Arc<Peer>) -> Result<JoinHandle<()>, Failure> {
+pub async fn start(server: &str, program: &Program, peer: &Arc<Peer>) -> Result<CancellationToken, Failure> {
     let failure = |message: String| Failure::new(FailureClass::Tool, format!("the server `{server}` {message}"));
     if !program.folder.is_dir() {
         let folder = program.folder.display();
@@ -87,9 +87,16 @@ pub async fn start(server: &str, program: &Program, peer: &Arc<Peer>) -> Result<
     }
     let closed = CancellationToken::new();
     peer.connect(Box::new(Stdin { lines: Mutex::new(Some(lines)), closed: closed.clone() }));
+    peer.listens(true);
     let reading = tokio::spawn(read(child.stdout.take(), Arc::clone(peer)));
     let stderr = tokio::spawn(log(child.stderr.take(), Arc::clone(peer)));
-    Ok(tokio::spawn(watch(child, group, closed, reading, stderr, Arc::clone(peer))))
+    let (ended, peer) = (CancellationToken::new(), Arc::clone(peer));
+    let ends = ended.clone().drop_guard();
+    tokio::spawn(async move {
+        let _ends = ends;
+        watch(child, group, closed, reading, stderr, peer).await;
+    });
+    Ok(ended)
 }
 
 fn spawn(program: &Program, name: &str) -> io::Result<Child> {
@@ -188,12 +195,12 @@ async fn read(stdout: Option<ChildStdout>, peer: Arc<Peer>) {
                 return;
             }
             let Some(end) = end else { break };
-            peer.receive(message.take()).await;
+            peer.receive(message.take(), None).await;
             rest = &rest[end + 1..];
         }
     }
     if !message.is_empty() {
-        peer.receive(message.take()).await;
+        peer.receive(message.take(), None).await;
     }
 }
 
@@ -203,4 +210,5 @@ async fn log(stderr: Option<impl AsyncRead + Unpin>, peer: Arc<Peer>) {
     while let Ok(count @ 1..) = stderr.read(&mut bytes).await {
         peer.log.stderr(&bytes[..count]);
     }
+    peer.log.stderr_ended();
 }

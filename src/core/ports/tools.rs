@@ -86,10 +86,10 @@ pub trait ToolServers: Send + Sync {
     fn inspect(&self, scope: ToolScope) -> BoxFuture<'static, Vec<InspectedServer>>;
 
     /// Looks at one server; `None`: there is none of that name.
-    fn inspect_one(&self, scope: ToolScope, server: String) -> BoxFuture<'static, Option<InspectedServer>> {
-        let all = self.inspect(scope);
-        Box::pin(async move { all.await.into_iter().find(|one| one.server == server) })
-    }
+    fn inspect_one(&self, scope: ToolScope, server: String) -> BoxFuture<'static, Option<InspectedServer>>;
+
+    /// A person asks for something again: a server that ended too often to be started again is started.
+    fn ask_again(&self) {}
 
     /// Ends every server that was started.
     fn close(&self) -> BoxFuture<'static, ()>;

@@ -379,7 +379,7 @@ impl RunScreen {
                     return self.versions(document, theme, cells);
                 }
                 let Some(call) = self.call() else { return Vec::new() };
-                let earlier = self.content.says_earlier(call, call.gate());
+                let earlier = self.content.says_earlier(call, self.gate());
                 let earlier = earlier.map(|says| Line::styled(format!(" {says}"), theme.waiting));
                 let shown = self.content.id.as_ref().map_or(0, |id| id.attempt);
                 let key = commands::key_in(Id::Thoughts, &self.situation());

@@ -61,7 +61,7 @@ impl World {
     pub(super) fn is_about_what_was_shown(&self, name: &str, order: &Order, before: &FrameInfo, layered: bool) {
         let bare = &self.bare;
         match order {
-            Order::Backend(Request::Change(Change::Decide(run, decision))) => {
+            Order::Backend(Request::Change(Change::Decide(run, decision, _))) => {
                 let at = self.at(*run);
                 let now = &self.runs[at].run;
                 let Ok(_) = decide(now, decision, &"ana@host".into()) else { return };
