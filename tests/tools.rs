@@ -15,3 +15,5 @@ mod life;
 mod lists;
 #[path = "tools/reference.rs"]
 mod reference;
+#[path = "tools/secrets.rs"]
+mod secrets;

@@ -7,6 +7,7 @@
 pub mod consent;
 pub mod definitions;
 pub mod documents;
+pub mod drafts;
 pub mod follow;
 pub mod inputs;
 pub mod start;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::core::code::ErrorCode;
 use crate::core::form::{Field, FieldType};
+use crate::core::model::Image;
 use crate::core::text::encoding;
 
 /// No file for an input is larger.
@@ -78,16 +79,9 @@ pub fn read_file(path: &str, folder: &Path) -> Result<Value, FileError> {
 /// When it is missing, a folder, too large, or of a kind that models do not take.
 pub fn read_image(path: &str, folder: &Path) -> Result<Value, FileError> {
     let bytes = bytes(path, folder)?;
-    let media_type = match bytes.as_slice() {
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => "image/png",
-        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => "image/gif",
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
-        _ => {
-            let text = format!("{path} is no image that a model takes; give a PNG, JPEG, GIF or WebP");
-            return Err(FileError::Unusable(text));
-        }
-    };
+    let media_type = Image::media_type_of(&bytes).ok_or_else(|| {
+        FileError::Unusable(format!("{path} is no image that a model takes; give a {}", Image::KINDS))
+    })?;
     let base64 = base64::engine::general_purpose::STANDARD.encode(bytes);
     Ok(json!({ "path": path, "name": name(path), "media_type": media_type, "base64": base64 }))
 }

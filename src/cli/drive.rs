@@ -494,7 +494,7 @@ impl Drive<'_> {
         if away == Away::Interrupt && self.how.asks && self.here && self.run().under_way() > 0 && !self.stopping {
             self.stopping = true;
             out::say("\n(stopping; what has arrived is kept. Ctrl-C again leaves)");
-            for call in self.run().calls.values() {
+            for call in self.run().calls.values().filter(|call| call.is_under_way()) {
                 self.engine.stop(self.run().id, &call.key);
             }
             return Ok(None);

@@ -250,14 +250,14 @@ pub fn decide(run: &Run, decision: &Decision, by: &Actor) -> Result<Vec<Event>, 
             if run.kind == Kind::Instruct && decision.call.is_none() && call.gates.own().is_none_or(is_message) =>
         {
             if let Some(gate) = call.gates.own() {
-                check_current(gate, call.seq, decision)?;
+                check_current(run, gate, decision)?;
             }
             return write_document(run, output, *accept, by);
         }
         _ => {}
     }
     let gate = gate_of(run, call, decision.call)?;
-    check_current(gate, call.seq, decision)?;
+    check_current(run, gate, decision)?;
     let answer = decision.kind.answer();
     let of_the_call = matches!(answer, Some(Answer::Accept | Answer::Edit | Answer::Retry | Answer::Keep));
     if !answer.is_some_and(|answer| takes(call, gate, answer)) || (gate.call.is_some() && of_the_call) {
@@ -359,8 +359,8 @@ fn is_message(gate: &Gate) -> bool {
     gate.call.is_none() && gate.kind() == GateKind::Input
 }
 
-/// Whether what was seen is what waits; `newest` is the newest event about it.
-fn check_current(gate: &Gate, newest: u64, decision: &Decision) -> Result<(), Refusal> {
+/// Whether what was seen is what waits.
+fn check_current(run: &Run, gate: &Gate, decision: &Decision) -> Result<(), Refusal> {
     if let Some(attempt) = decision.attempt
         && attempt != gate.attempt
     {
@@ -377,7 +377,7 @@ fn check_current(gate: &Gate, newest: u64, decision: &Decision) -> Result<(), Re
             format!("version {version} of `{}` was seen, but version {} waits now", gate.key, gate.version),
         );
     }
-    if decision.seq.is_some_and(|seq| seq != newest) {
+    if decision.seq.is_some_and(|seq| seq != run.newest_about(gate)) {
         let message = format!("`{}` has changed since it was seen: look again", gate.key);
         return Refusal::because(ErrorCode::StaleView, message);
     }

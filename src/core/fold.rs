@@ -400,7 +400,7 @@ impl Run {
             }
             Event::GateOpened(gate) => {
                 call.answer = None;
-                call.wait(at, gate);
+                call.wait(seq, at, gate);
             }
             Event::CallAccepted { attempt, version, .. } => {
                 call.accept(seq, *attempt, *version);

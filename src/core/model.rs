@@ -135,6 +135,23 @@ pub struct Image {
     pub base64: Arc<str>,
 }
 
+impl Image {
+    /// The kinds that models take.
+    pub const KINDS: &str = "PNG, JPEG, GIF or WebP";
+
+    /// The media type of these bytes, by how they begin; `None`: no model takes them.
+    #[must_use]
+    pub fn media_type_of(bytes: &[u8]) -> Option<&'static str> {
+        match bytes {
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
+            [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+            _ => None,
+        }
+    }
+}
+
 /// Which call asks, for the demo model's recordings and for logs. Never sent to a provider.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asker {

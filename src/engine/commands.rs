@@ -54,6 +54,10 @@ impl RunLoop {
                 }
                 Ok(())
             }
+            EngineCommand::Stop(key) => {
+                self.stop_tools(&key);
+                Ok(())
+            }
             // It is looked at what is under way.
             EngineCommand::Leave => Ok(()),
             EngineCommand::Pause => {

@@ -98,11 +98,14 @@ impl DriveControl {
         self.state().pausing
     }
 
-    /// Cancels what is under way of one call.
+    /// Cancels what is under way of one call. An attempt whose model calls tools and of which nothing is at work just now is
+    /// for the loop to stop.
     pub fn stop(&self, key: &Key) {
         if let Some(attempt) = self.state().attempts.get(key) {
             attempt.cancel.cancel();
+            return;
         }
+        self.send(EngineCommand::Stop(key.clone()));
     }
 
     /// An attempt begins; `cancel` ends it. `answers`: a model is asked.

@@ -163,6 +163,8 @@ enum EngineCommand {
         fields: WrittenForm,
         answer: oneshot::Sender<Value>,
     },
+    /// A person stops an attempt of which nothing is at work.
+    Stop(Key),
     /// The run is given up here: [`DriveControl::pausing`] says why.
     Pause,
     /// It is given up here once its answers have come: [`DriveControl::leaving`] says why.
@@ -525,8 +527,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Breaks off what is under way of one call; its partial text is kept and a person is asked what to do. `false`: the run
-    /// is not driven here, and nothing was done.
+    /// Stops what is under way of one call, or an attempt whose tool calls wait for a person; its partial text is kept and a
+    /// person is asked what to do. One that is in doubt is not stopped: what happened is said first. `false`: the run is not
+    /// driven here, and nothing was done.
     #[expect(clippy::must_use_candidate, reason = "who ends all that is driven here need not hear it")]
     pub fn stop(&self, run: RunId, key: &Key) -> bool {
         self.drive_of(run).map(|drive| drive.stop(key)).is_some()

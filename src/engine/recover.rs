@@ -80,8 +80,9 @@ impl Found<'_> {
             }
         }
         let mut usage = Usage::default();
+        // What is left of an earlier request is removed whatever comes next.
+        let partial = self.partial(call, attempt);
         if call.next_unit() == NextUnit::Request {
-            let partial = self.partial(call, attempt);
             let kept = locked::kept_outcome(&*self.ports.spool, self.run.id, key, number, None);
             // A turn that the journal has already may be there still.
             let is_new = |event: &Event| match event {

@@ -20,6 +20,18 @@ use crate::flow::Wants;
 /// So many staged events are committed even when nothing asks for it: a long chain of pure steps stays bounded.
 const MOST_STAGED: usize = 4_000;
 
+/// Whether it says what came of work that was done: that is so whatever was decided meanwhile.
+fn is_measured(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::AttemptFinished { .. }
+            | Event::AttemptFailed { .. }
+            | Event::AttemptCancelled { .. }
+            | Event::TurnFinished { .. }
+            | Event::ToolReturned { .. }
+    )
+}
+
 impl RunLoop {
     pub(super) fn stage(&mut self, event: Event, fact: bool) {
         let now = self.now();
@@ -151,9 +163,9 @@ impl RunLoop {
         }
         if after == 0 {
             let staged = self.log.unstage();
-            // A run that was cancelled meanwhile is not given up as well.
+            // Of a run that was cancelled meanwhile only what was measured counts: nothing of it begins or waits.
             let over = self.run.status == Status::Cancelled;
-            let counts = |event: &Event, fact: bool| fact && !(over && matches!(event, Event::RunPaused { .. }));
+            let counts = |event: &Event, fact: bool| fact && (!over || is_measured(event));
             for (event, _) in staged.filter(|(event, fact)| counts(event, *fact)) {
                 self.stage(event, true);
             }

@@ -28,6 +28,7 @@ use crate::core::kept_files::KeptFiles;
 use crate::core::key::Key;
 use crate::core::model::{Delta, DeltaSink};
 use crate::core::ports::{AttemptContext, CallOutcome, PastTurn, ToolCallRequest, Transcript};
+use crate::core::run::Status;
 use crate::core::text::Untrusted;
 use crate::core::tool::{CallReturn, OwnWork, ToolSpec};
 use crate::core::tool_call::ToolCallId;
@@ -50,13 +51,17 @@ impl RunLoop {
     pub(super) fn stage_tool_attempt(&mut self, want: &Want, work: &Arc<Work>) {
         let call = self.run.call(&want.key);
         // Of one that is asked for something else now, what may have happened is settled first.
-        let doubt = call.is_some_and(|call| call.gates.iter().any(|gate| gate.kind() == GateKind::InDoubt));
+        let doubt = call.is_some_and(Call::is_in_doubt);
         let stopped = call.and_then(Call::newest).filter(|attempt| {
             let same = attempt.fingerprint == want.fingerprint || doubt;
             same && attempt.tool_use.as_ref().is_some_and(|used| used.resumes)
         });
         match stopped.map(|attempt| attempt.number) {
             Some(attempt) => {
+                // How its last request ended is in the journal; it is not to be read as the end of the next one.
+                for name in [spooled::partial(&want.key, attempt), spooled::outcome(&want.key, attempt, None)] {
+                    self.engine.shared.ports.spool.remove(self.run.id, &name);
+                }
                 let (key, usage) = (want.key.clone(), Usage::default());
                 self.stage(Event::AttemptResumed { key, attempt, usage }, false);
             }
@@ -74,8 +79,7 @@ impl RunLoop {
         let at_work = self.attempts.is_at_work(&want.key);
         if attempt.fingerprint != want.fingerprint {
             // It is asked for something else now. What runs comes to its end, and what may have happened is settled first.
-            let doubt = call.gates.iter().any(|gate| gate.kind() == GateKind::InDoubt);
-            if !at_work && !doubt {
+            if !at_work && !call.is_in_doubt() {
                 self.stage_stop(want.key.clone(), number, true, Actor::Flow);
             }
             return;
@@ -144,6 +148,11 @@ impl RunLoop {
             return;
         }
         let Ok(provider) = self.enter_lane(&work) else { return };
+        if self.run.status == Status::Waiting {
+            // It has waited for that place, and not for the person whom the run waits for.
+            let (key, attempt, usage) = (want.key.clone(), attempt.number, Usage::default());
+            self.stage(Event::AttemptResumed { key, attempt, usage }, false);
+        }
         self.start_unit(want, Unit::Request, (estimate, provider), taken);
     }
 
@@ -341,6 +350,18 @@ impl RunLoop {
     fn stage_stop(&mut self, key: Key, attempt: u32, again: bool, by: Actor) {
         let (partial, measured) = (Untrusted::default(), Measured::default());
         self.stage(Event::AttemptCancelled { key, attempt, partial, again, by, measured }, false);
+    }
+
+    /// A person stops an attempt: they say next what is to become of the call. Where something of it has begun since they
+    /// said so, that is cancelled instead; what may have happened is said first.
+    pub(super) fn stop_tools(&mut self, key: &Key) {
+        if let Some(under_way) = self.attempts.under_way.get(key) {
+            return under_way.cancel.cancel();
+        }
+        let Some(call) = self.run.call(key).filter(|call| call.runs_tools() && !call.is_in_doubt()) else { return };
+        if let Some(attempt) = call.newest().map(|attempt| attempt.number) {
+            self.stage_stop(key.clone(), attempt, false, Actor::Person);
+        }
     }
 
     /// The drive of the run ends: attempts that would continue by themselves continue when it is resumed.

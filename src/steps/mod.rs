@@ -167,6 +167,9 @@ impl Executor for Steps {
 
     fn ask_again(&self) {
         self.models.ask_again();
+        if let Some(servers) = &self.tools.servers {
+            servers.ask_again();
+        }
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {
@@ -174,6 +177,12 @@ impl Executor for Steps {
             .servers
             .as_ref()
             .map_or_else(|| Box::pin(std::future::ready(())) as BoxFuture<'_, ()>, |tools| tools.close())
+    }
+
+    fn abandon(&self) {
+        if let Some(servers) = &self.tools.servers {
+            servers.abandon();
+        }
     }
 
     fn knows_model(&self, name: &str) -> Result<(), Failure> {

@@ -12,24 +12,33 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, redirect};
-use tokio::task::{AbortHandle, JoinHandle};
-use tokio::time::sleep;
+use serde_json::json;
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::incoming::{Arriving, TooMuch};
 use super::peer::{Fault, Peer, Wire};
 use super::sse::Events;
 use crate::core::failure::{Failure, FailureClass, with_causes};
+use crate::core::ports::Secrets;
 
 /// A host that does not answer a connection for so long is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the end of a session may take to be told.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// How often a stream that broke off is asked for again.
+/// How long a server may take to say whether a session is over.
+const PING: Duration = Duration::from_secs(10);
+/// How often a stream that broke off is asked for again, without getting any further.
 const MOST_RESUMES: u32 = 3;
-/// Between two of these where the server does not say, and the longest that it may say.
-const RESUME: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
-/// As much of an error's text is read, in bytes.
+/// Between two of these where the server does not say, and the least and the most that it may say. A server may close a
+/// stream on purpose and have it asked for now and then.
+const RESUME: Duration = Duration::from_millis(500);
+const MAY_SAY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_mins(5));
+/// Between two streams of what the server says unasked.
+const LISTEN: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
+/// As much of an error's text is read, and shown, in bytes.
+const MAX_BODY: usize = 1 << 20;
 const MAX_ERROR: usize = 2_000;
 
 const SESSION: &str = "mcp-session-id";
@@ -48,6 +57,7 @@ struct Connection {
     client: Client,
     url: Url,
     headers: HeaderMap,
+    secrets: Arc<dyn Secrets>,
     peer: Arc<Peer>,
     session: Mutex<Session>,
     /// Cancelled when nothing more is to be sent.
@@ -58,6 +68,8 @@ struct Connection {
 struct Session {
     id: Option<HeaderValue>,
     version: Option<HeaderValue>,
+    /// The server knows it no more: nothing is sent in it.
+    over: bool,
     requests: HashMap<u64, AbortHandle>,
 }
 
@@ -65,11 +77,16 @@ struct Session {
 #[derive(Clone)]
 pub struct HttpWire(Arc<Connection>);
 
-/// Speaks to a server through `peer`. Nothing is sent yet. The task ends when the session has ended.
+/// Speaks to a server through `peer`. Nothing is sent yet. The token is cancelled when the session has ended.
 ///
 /// # Errors
 /// The address or a header cannot be used.
-pub fn connect(server: &str, address: &Address, peer: &Arc<Peer>) -> Result<(HttpWire, JoinHandle<()>), Failure> {
+pub fn connect(
+    server: &str,
+    address: &Address,
+    secrets: &Arc<dyn Secrets>,
+    peer: &Arc<Peer>,
+) -> Result<(HttpWire, CancellationToken), Failure> {
     let failure = |class, what: String| Failure::new(class, format!("the server `{server}` {what}"));
     let wrong = |what: String| failure(FailureClass::Definition, what);
     let url = Url::parse(&address.url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
@@ -89,12 +106,15 @@ pub fn connect(server: &str, address: &Address, peer: &Arc<Peer>) -> Result<(Htt
     })?;
     let closed = CancellationToken::new();
     let session = Mutex::default();
-    let connection =
-        Connection { server: server.to_owned(), client, url, headers, peer: Arc::clone(peer), session, closed };
+    let (server, secrets, peer_of) = (server.to_owned(), Arc::clone(secrets), Arc::clone(peer));
+    let connection = Connection { server, client, url, headers, secrets, peer: peer_of, session, closed };
     let wire = HttpWire(Arc::new(connection));
     peer.connect(Box::new(wire.clone()));
     let ending = wire.clone();
-    let ended = tokio::spawn(async move {
+    let ended = CancellationToken::new();
+    let ends = ended.clone().drop_guard();
+    tokio::spawn(async move {
+        let _ends = ends;
         ending.0.closed.cancelled().await;
         ending.farewell().await;
     });
@@ -179,14 +199,26 @@ impl HttpWire {
         request
     }
 
-    async fn post(&self, message: String, id: Option<u64>) {
-        let in_session = self.session().id.is_some();
-        let request = self
-            .request(Method::POST)
+    fn message(&self, message: String) -> RequestBuilder {
+        self.request(Method::POST)
             .header(ACCEPT, "application/json, text/event-stream")
             .header(CONTENT_TYPE, "application/json")
-            .body(message);
-        let fault = match request.send().await {
+            .body(message)
+    }
+
+    /// Sends a message, and reads what comes of it.
+    async fn post(&self, message: String, id: Option<u64>) {
+        let (in_session, over) = {
+            let session = self.session();
+            (session.id.is_some(), session.over)
+        };
+        if over {
+            if let Some(id) = id {
+                self.0.peer.fail(id, Fault::NotSent("ended the session".to_owned()));
+            }
+            return;
+        }
+        let fault = match self.message(message).send().await {
             Ok(response) if response.status().is_success() => self.answer(response, id).await.err(),
             Ok(response) => self.refused(response, in_session, id).await,
             Err(error) if error.is_connect() => {
@@ -205,27 +237,34 @@ impl HttpWire {
         let status = response.status();
         let location = response.headers().get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let body = beginning(response).await;
+        let redactor = self.0.secrets.redactor();
+        let said = match redactor.redact_to(body.trim(), MAX_ERROR) {
+            nothing if nothing.is_empty() => nothing,
+            said => format!(": {said}"),
+        };
+        let may_be_over = in_session && matches!(status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST);
+        if may_be_over && self.session_is_over().await {
+            // The next request begins another one. This one was not taken, if that is why it was refused: 404 has no
+            // other meaning, 400 has. What else is under way in the session is answered or refused by itself.
+            self.session().over = true;
+            let taken = status == StatusCode::BAD_REQUEST && !body.to_ascii_lowercase().contains("session");
+            self.0.peer.retire(&format!("ended the session ({status}{said})"), id.filter(|_| !taken));
+            if !taken {
+                return None;
+            }
+        }
         // Some say what is wrong as an answer.
         if let Some(id) = id
-            && status != StatusCode::NOT_FOUND
             && let Some(message) = answer_in(&body, id)
         {
             let mut arriving = Arriving::default();
             if arriving.push(message.as_bytes()).is_ok() {
-                self.0.peer.receive(arriving.take()).await;
+                self.0.peer.receive(arriving.take(), Some(id)).await;
                 return None;
             }
         }
-        let said = if body.trim().is_empty() { String::new() } else { format!(": {}", body.trim()) };
         let failed = |class, what: &str| Fault::NotDone(self.failure(class, what));
         Some(match status {
-            StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST if in_session => {
-                // The session is over, which is seen by nothing else: the next request begins another. This one was not
-                // taken; others that are under way in it are lost.
-                self.session().id = None;
-                self.0.peer.lose_before("ended the session", id);
-                return None;
-            }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => failed(
                 FailureClass::Auth,
                 &format!(
@@ -247,6 +286,32 @@ impl HttpWire {
         })
     }
 
+    /// Sends a notification, and waits until the server has it: on another connection what is sent next would overtake it.
+    pub async fn announce(&self, message: String) {
+        if let Ok(response) = self.message(message).send().await {
+            // There is nothing to be said to it; should there be, it is heard in the end.
+            let wire = self.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = wire.0.closed.cancelled() => {}
+                    _ = wire.answer(response, None) => {}
+                }
+            });
+        }
+    }
+
+    /// Whether a request was refused because of its session. A refusal alone does not say: the tool may have refused, and
+    /// whoever sends such a call again does twice what was wanted once. Where the session is over, a ping is refused too.
+    async fn session_is_over(&self) -> bool {
+        if self.session().over {
+            return true;
+        }
+        let ping = self.message(json!({ "jsonrpc": "2.0", "id": "ping", "method": "ping" }).to_string());
+        let answered = timeout(PING, ping.send()).await.ok().and_then(Result::ok);
+        let refused = |status| matches!(status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST);
+        answered.is_some_and(|response| refused(response.status()))
+    }
+
     /// Reads what answers a message.
     async fn answer(&self, response: Response, id: Option<u64>) -> Result<(), Fault> {
         if let Some(session) = response.headers().get(SESSION) {
@@ -262,25 +327,32 @@ impl HttpWire {
             let bytes = bytes.map_err(|error| Fault::Lost(format!("closed the connection ({})", why(error))))?;
             message.push(&bytes).map_err(|too_much| Fault::Lost(too_much.text()))?;
         }
-        self.0.peer.receive(message.take()).await;
+        self.0.peer.receive(message.take(), id).await;
         self.is_answered(id)
     }
 
-    /// Reads a stream of events until the request is answered. One that breaks off is asked for again.
+    /// Reads a stream of events until the request is answered. One that breaks off, or that the server closes to have it
+    /// asked for later, is asked for again as long as that gets any further.
     async fn stream(&self, response: Response, id: Option<u64>) -> Result<(), Fault> {
         let mut events = Events::default();
-        let mut broken = self.events(response, &mut events).await.map_err(|too_much| Fault::Lost(too_much.text()))?;
-        for _ in 0..MOST_RESUMES {
+        let too_much = |too_much: TooMuch| Fault::Lost(too_much.text());
+        let mut broken = self.events(response, &mut events, id).await.map_err(too_much)?;
+        let mut in_vain = 0;
+        while in_vain < MOST_RESUMES {
             let Some(last) = events.last_id.clone().filter(|_| id.is_some_and(|id| self.0.peer.waits_for(id))) else {
                 break;
             };
-            let asked = events.retry.map_or(RESUME.0, Duration::from_millis);
-            sleep(asked.min(RESUME.1)).await;
+            in_vain += 1;
+            let wait = events.retry.map_or(RESUME, |asked| Duration::from_millis(asked).clamp(MAY_SAY.0, MAY_SAY.1));
+            sleep(wait).await;
             let again = self.request(Method::GET).header(ACCEPT, "text/event-stream").header("last-event-id", &last);
             match again.send().await {
                 Ok(response) if response.status().is_success() => {
                     let mut next = Events::after(Some(last), events.retry);
-                    broken = self.events(response, &mut next).await.map_err(|too_much| Fault::Lost(too_much.text()))?;
+                    broken = self.events(response, &mut next, id).await.map_err(too_much)?;
+                    if next.last_id != events.last_id {
+                        in_vain = 0;
+                    }
                     events = next;
                 }
                 Ok(response) => broken = format!("does not go on with its answer ({})", response.status()),
@@ -293,14 +365,14 @@ impl HttpWire {
         }
     }
 
-    /// Reads a stream to its end. Gives how it ended.
-    async fn events(&self, response: Response, events: &mut Events) -> Result<String, TooMuch> {
+    /// Reads a stream to its end; `of`: the request that it answers. Gives how it ended.
+    async fn events(&self, response: Response, events: &mut Events, of: Option<u64>) -> Result<String, TooMuch> {
         let mut body = response.bytes_stream();
         let ended = loop {
             match body.next().await {
                 Some(Ok(bytes)) => {
                     for message in events.feed(&bytes)? {
-                        self.0.peer.receive(message).await;
+                        self.0.peer.receive(message, of).await;
                     }
                 }
                 Some(Err(error)) => break format!("closed the connection ({})", why(error)),
@@ -308,7 +380,7 @@ impl HttpWire {
             }
         };
         if let Some(message) = events.end() {
-            self.0.peer.receive(message).await;
+            self.0.peer.receive(message, of).await;
         }
         Ok(ended)
     }
@@ -321,6 +393,7 @@ impl HttpWire {
     }
 
     /// Listens to what the server says unasked, as long as the connection is there. Most servers offer nothing of that.
+    /// The peer knows at any time whether somebody listens.
     pub async fn listen(self) {
         let listening = async {
             let mut last = None;
@@ -329,18 +402,23 @@ impl HttpWire {
                 if let Some(last) = &last {
                     request = request.header("last-event-id", last);
                 }
-                let Ok(response) = request.send().await else { return };
-                let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-                if !response.status().is_success() || !kind.starts_with("text/event-stream") {
-                    return;
+                let mut wait = LISTEN.1;
+                match request.send().await.map(|response| (Answers::of(&response), response)) {
+                    Ok((Answers::Events, response)) => {
+                        let mut events = Events::after(last, None);
+                        self.0.peer.listens(true);
+                        let ended = self.events(response, &mut events, None).await;
+                        self.0.peer.listens(false);
+                        wait = events.retry.map_or(wait, Duration::from_millis).clamp(LISTEN.0, LISTEN.1);
+                        // After a message that is too long there is no way to go on in this stream.
+                        last = events.last_id.filter(|_| ended.is_ok());
+                    }
+                    // What it had to say until now is not kept there.
+                    Ok((Answers::Never, _)) if last.is_some() => last = None,
+                    Ok((Answers::Never, _)) => return,
+                    Ok((Answers::NotNow, _)) | Err(_) => {}
                 }
-                let mut events = Events::after(last, None);
-                if self.events(response, &mut events).await.is_err() {
-                    return;
-                }
-                last = events.last_id;
-                // A server that closes the stream at once is not asked without end: it is asked less and less often.
-                sleep(events.retry.map_or(RESUME.1, Duration::from_millis).clamp(RESUME.0, RESUME.1)).await;
+                sleep(wait).await;
             }
         };
         tokio::select! {
@@ -351,14 +429,19 @@ impl HttpWire {
 
     /// Ends the session, where there is one.
     async fn farewell(&self) {
-        if self.session().id.is_some() {
+        let (known, over) = {
+            let session = self.session();
+            (session.id.is_some(), session.over)
+        };
+        if known && !over {
             // A server need not take it.
-            let _ = tokio::time::timeout(FAREWELL, self.request(Method::DELETE).send()).await;
+            let _ = timeout(FAREWELL, self.request(Method::DELETE).send()).await;
         }
     }
 
     fn failure(&self, class: FailureClass, what: &str) -> Failure {
-        Failure::new(class, format!("the server `{}` {what}", self.0.server))
+        let message = format!("the server `{}` {what}", self.0.server);
+        Failure::new(class, self.0.secrets.redactor().redact(&message))
     }
 
     /// The address without what may be secret in it.
@@ -371,13 +454,34 @@ impl HttpWire {
     }
 }
 
+/// What a server answers to a GET for what it says unasked.
+enum Answers {
+    Events,
+    NotNow,
+    /// It offers nothing of that.
+    Never,
+}
+
+impl Answers {
+    fn of(response: &Response) -> Self {
+        let status = response.status();
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        match status {
+            _ if status.is_success() && kind.starts_with("text/event-stream") => Self::Events,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Self::NotNow,
+            _ if status.is_server_error() => Self::NotNow,
+            _ => Self::Never,
+        }
+    }
+}
+
 /// The beginning of a body.
 async fn beginning(response: Response) -> String {
     let mut text = Vec::new();
     let mut body = response.bytes_stream();
     while let Some(Ok(bytes)) = body.next().await {
-        text.extend_from_slice(&bytes[..bytes.len().min(MAX_ERROR - text.len())]);
-        if text.len() >= MAX_ERROR {
+        text.extend_from_slice(&bytes[..bytes.len().min(MAX_BODY - text.len())]);
+        if text.len() >= MAX_BODY {
             break;
         }
     }

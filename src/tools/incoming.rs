@@ -7,7 +7,6 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Deserialize;
@@ -107,7 +106,7 @@ pub enum Message {
     Request { id: Value, method: String, params: Value },
     /// It says something.
     Notification { method: String, params: Value },
-    /// It is none: how it begins.
+    /// It is none: what it is instead, as a whole.
     Rubbish(String),
 }
 
@@ -117,10 +116,10 @@ pub enum Reply {
     /// At hand.
     Value(Value),
     /// In a whole message, in a file.
-    Large { file: Arc<File>, length: u64 },
+    Large { file: File, length: u64 },
 }
 
-/// An error that a server answered with.
+/// An error that a server answered with, as it came: who shows it takes out secrets, and cuts it after that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RpcError {
     pub code: i64,
@@ -170,12 +169,12 @@ fn small(bytes: &[u8]) -> Vec<Message> {
     match serde_json::from_slice(bytes) {
         Ok(Value::Array(messages)) => messages.into_iter().map(message).collect(),
         Ok(value) => vec![message(value)],
-        Err(_) => vec![Message::Rubbish(beginning(&String::from_utf8_lossy(bytes)))],
+        Err(_) => vec![Message::Rubbish(String::from_utf8_lossy(bytes).into_owned())],
     }
 }
 
 fn message(value: Value) -> Message {
-    let Value::Object(mut fields) = value else { return Message::Rubbish(beginning(&value.to_string())) };
+    let Value::Object(mut fields) = value else { return Message::Rubbish(value.to_string()) };
     let id = fields.get("id").cloned();
     let (result, error) = (fields.remove("result"), fields.remove("error").filter(|error| !error.is_null()));
     match (fields.get("method").and_then(Value::as_str), id, result, error) {
@@ -190,9 +189,9 @@ fn message(value: Value) -> Message {
             (Some(id), _, Some(error)) => Message::Response { id, reply: Err(rpc_error(&error)) },
             (Some(id), Some(result), None) => Message::Response { id, reply: Ok(Reply::Value(result)) },
             (Some(id), None, None) => Message::Response { id, reply: Err(no_result()) },
-            (None, ..) => Message::Rubbish(beginning(&Value::Object(fields).to_string())),
+            (None, ..) => Message::Rubbish(Value::Object(fields).to_string()),
         },
-        (None, None, ..) => Message::Rubbish(beginning(&Value::Object(fields).to_string())),
+        (None, None, ..) => Message::Rubbish(Value::Object(fields).to_string()),
     }
 }
 
@@ -205,8 +204,11 @@ fn large(mut file: File, length: u64) -> Message {
     }
     let Some(id) = id.as_ref().and_then(number) else { return rubbish() };
     let reply = match (result, error) {
+        (_, Some(_)) if length > LONGEST_VALUE => {
+            Err(RpcError { code: 0, message: format!("an error of {length} bytes") })
+        }
         (_, Some(error)) => Err(rpc_error(&error)),
-        (Some(_), None) => Ok(Reply::Large { file: Arc::new(file), length }),
+        (Some(_), None) => Ok(Reply::Large { file, length }),
         (None, None) => Err(no_result()),
     };
     Message::Response { id, reply }
@@ -227,9 +229,8 @@ impl Reply {
         match self {
             Self::Value(value) => Ok(value),
             Self::Large { length, .. } if length > LONGEST_VALUE => Err(format!("its answer has {length} bytes")),
-            Self::Large { file, .. } => {
-                let answered = file.try_clone().ok().and_then(|mut file| rewound::<Answered>(&mut file));
-                Ok(answered.ok_or("its answer cannot be read")?.result)
+            Self::Large { mut file, .. } => {
+                Ok(rewound::<Answered>(&mut file).ok_or("its answer cannot be read")?.result)
             }
         }
     }
@@ -259,16 +260,7 @@ fn no_result() -> RpcError {
 fn rpc_error(error: &Value) -> RpcError {
     let code = error.get("code").and_then(Value::as_i64).unwrap_or_default();
     let message = error.get("message").and_then(Value::as_str).map_or_else(|| error.to_string(), str::to_owned);
-    RpcError { code, message: beginning_of(&message, 2_000) }
-}
-
-fn beginning(text: &str) -> String {
-    beginning_of(text.trim(), 200)
-}
-
-fn beginning_of(text: &str, most: usize) -> String {
-    let cut = text.floor_char_boundary(most);
-    if cut < text.len() { format!("{}…", &text[..cut]) } else { text.to_owned() }
+    RpcError { code, message }
 }
 
 #[cfg(test)]
@@ -320,7 +312,7 @@ mod tests {
         let text = "x".repeat(3 * SMALL);
         assert_eq!(read(&format!(r#"{{"id":7,"result":"{text}"}}"#)), [format!("7 = {} bytes", text.len() + 2)]);
         assert_eq!(read(&format!(r#"{{"result":"{text}","jsonrpc":"2.0","id":7}}"#)).len(), 1);
-        assert_eq!(read(&format!(r#"{{"id":7,"error":{{"code":1,"message":"{text}"}}}}"#))[0].len(), 2_009);
+        assert_eq!(read(&format!(r#"{{"id":7,"error":{{"code":1,"message":"{text}"}}}}"#))[0].len(), text.len() + 6);
         assert_eq!(read(&format!(r#"{{"method":"n","params":"{text}"}}"#)), [format!("n! {}", text.len() + 2)]);
         assert_eq!(read(&text), [format!("rubbish {} bytes that are no message", text.len())]);
     }

@@ -2,12 +2,12 @@
 //! and called.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,8 @@ const MOST_PAGES: usize = 1_000;
 const MOST_TOOLS: usize = 10_000;
 /// A list is read again when the tools changed meanwhile: so often.
 const MOST_LISTS: usize = 3;
+/// The longest message of a server's error that is shown, in bytes.
+const MAX_SAID: usize = 2_000;
 /// What a server said last is put into the sentence about it if it is no longer than this, in bytes.
 const SHORT: usize = 200;
 
@@ -47,34 +49,41 @@ pub struct Instance {
     patience: Duration,
     log: Arc<ServerLog>,
     state: tokio::sync::Mutex<State>,
+    /// The connection that there is, or that is being made.
+    newest: Mutex<Option<Arc<Peer>>>,
+    /// How often its program was started since a call of it last returned, or somebody asked again.
+    starts: AtomicU32,
     closing: CancellationToken,
 }
 
 #[derive(Default)]
 struct State {
     live: Option<Arc<Live>>,
-    starts: u32,
+    /// Why it ended last.
+    last: Option<String>,
 }
 
 /// A server that answers.
 struct Live {
     peer: Arc<Peer>,
-    ended: Mutex<Option<JoinHandle<()>>>,
+    ended: CancellationToken,
     /// It has tools.
     has_tools: bool,
     /// It says when they change.
     tells: bool,
-    /// What it listed, and how often it had said by then that its tools had changed.
+    /// What it listed, and how often its tools had changed by then.
     listed: Mutex<Option<(u64, Listing)>>,
 }
 
 impl Live {
+    /// Whether a change of its tools would be noticed.
+    fn hears_changes(&self) -> bool {
+        self.tells && self.peer.is_listening()
+    }
+
     /// Waits for its end.
     async fn ended(&self) {
-        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(ended) = ended {
-            let _ = timeout(END, ended).await;
-        }
+        let _ = timeout(END, self.ended.cancelled()).await;
     }
 }
 
@@ -87,27 +96,16 @@ enum Tried {
 
 impl Instance {
     pub fn new(server: String, reached: Reached, secrets: Arc<dyn Secrets>, patience: Duration) -> Arc<Self> {
-        Arc::new(Self {
-            server,
-            reached,
-            secrets,
-            patience,
-            log: Arc::default(),
-            state: tokio::sync::Mutex::default(),
-            closing: CancellationToken::new(),
-        })
+        let log = Arc::new(ServerLog::new(Arc::clone(&secrets)));
+        let (state, newest, starts) = (tokio::sync::Mutex::default(), Mutex::default(), AtomicU32::new(0));
+        let closing = CancellationToken::new();
+        Arc::new(Self { server, reached, secrets, patience, log, state, newest, starts, closing })
     }
 
     /// The server, started if need be. Who does not wait for it to the end does not stop it from starting.
     async fn live(self: &Arc<Self>) -> Result<Arc<Live>, Failure> {
         let instance = Arc::clone(self);
-        let starting = tokio::spawn(async move {
-            tokio::select! {
-                biased;
-                () = instance.closing.cancelled() => Err(instance.failure("is not started any more: Stepwell ends")),
-                started = instance.started() => started,
-            }
-        });
+        let starting = tokio::spawn(async move { instance.started().await });
         starting.await.unwrap_or_else(|error| Err(self.failure(&format!("could not be started ({error})"))))
     }
 
@@ -116,54 +114,73 @@ impl Instance {
         if let Some(live) = state.live.as_ref().filter(|live| !live.peer.is_lost()) {
             return Ok(Arc::clone(live));
         }
-        let restarts = matches!(self.reached, Reached::Program(_));
-        if restarts && state.starts >= MOST_STARTS {
+        if let Some(old) = state.live.take() {
+            state.last = old.peer.lost();
+            // Two of one program at once may be in each other's way: they have a lock, or a port.
+            if self.is_program() {
+                old.ended().await;
+            }
+        }
+        if self.is_program() && self.starts.load(Ordering::SeqCst) >= MOST_STARTS {
+            let last = state.last.as_deref().unwrap_or("ended");
             return Err(
-                self.failure(&format!("has ended {MOST_STARTS} times and is not started again until Stepwell is"))
+                self.failure(&format!("{last}, the last of {MOST_STARTS} times in a row; retry to start it again"))
             );
         }
-        state.starts += 1;
-        state.live = None;
+        if self.closing.is_cancelled() {
+            return Err(self.failure("was not started: Stepwell is shutting down"));
+        }
         self.log.clear();
         let peer = Peer::new(Arc::clone(&self.log));
+        *self.newest() = Some(Arc::clone(&peer));
         let (http, ended) = match &self.reached {
             Reached::Program(program) => (None, stdio::start(&self.server, program, &peer).await?),
             Reached::Http(address) => {
-                let (wire, ended) = http::connect(&self.server, address, &peer)?;
+                let (wire, ended) = http::connect(&self.server, address, &self.secrets, &peer)?;
                 (Some(wire), ended)
             }
         };
+        self.starts.fetch_add(1, Ordering::SeqCst);
         // Given up in here, it ends.
         let unready = Unready(Some(&peer));
-        match timeout(self.patience, self.handshake(&peer, http.as_ref())).await {
-            Ok(Ok((has_tools, tells))) => {
+        let ready = tokio::select! {
+            biased;
+            () = self.closing.cancelled() => Err(self.plain("was not started: Stepwell is shutting down")),
+            ready = timeout(self.patience, self.handshake(&peer, http.as_ref())) => ready.unwrap_or_else(|_| {
+                Err(self.plain(&format!("does not answer: it was not ready within {:?}", self.patience)))
+            }),
+        };
+        match ready {
+            Ok((has_tools, tells)) => {
                 unready.got_ready();
                 if let Some(wire) = http {
                     tokio::spawn(wire.listen());
                 }
-                let (ended, listed) = (Mutex::new(Some(ended)), Mutex::default());
-                let live = Arc::new(Live { peer, ended, has_tools, tells, listed });
+                let live = Arc::new(Live { peer, ended, has_tools, tells, listed: Mutex::default() });
                 state.live = Some(Arc::clone(&live));
                 Ok(live)
             }
-            failed => {
+            Err(failure) => {
                 drop(unready);
                 // What it says last comes with its end.
-                let _ = timeout(END, ended).await;
-                Err(match failed {
-                    Ok(Err(why)) => why(self),
-                    _ => self.failure(&format!("does not answer: it was not ready within {:?}", self.patience)),
-                })
+                let _ = timeout(END, ended.cancelled()).await;
+                state.last = peer.lost();
+                Err(self.with_log(failure))
             }
         }
     }
 
-    /// Says who speaks, and hears what the server can.
-    async fn handshake(
-        &self,
-        peer: &Arc<Peer>,
-        http: Option<&http::HttpWire>,
-    ) -> Result<(bool, bool), Box<dyn FnOnce(&Self) -> Failure + Send>> {
+    fn is_program(&self) -> bool {
+        matches!(self.reached, Reached::Program(_))
+    }
+
+    /// Somebody asks again for what failed: a program that ended too often is started again.
+    pub fn ask_again(&self) {
+        self.starts.store(0, Ordering::SeqCst);
+    }
+
+    /// Says who speaks, and hears what the server can: whether it has tools, and says when they change.
+    async fn handshake(&self, peer: &Arc<Peer>, http: Option<&http::HttpWire>) -> Result<(bool, bool), Failure> {
         let hello = json!({
             "protocolVersion": VERSIONS[0],
             "capabilities": { "elicitation": {} },
@@ -175,29 +192,29 @@ impl Instance {
         };
         let answer = match reply.map(Reply::value) {
             Ok(Ok(answer)) => answer,
-            Ok(Err(why)) => return Err(Box::new(move |of| of.failure(&format!("cannot be understood: {why}")))),
-            Err(Fault::NotDone(failure)) => return Err(Box::new(move |of| of.with_log(failure))),
+            Ok(Err(why)) => return Err(self.plain(&format!("cannot be understood: {why}"))),
+            Err(Fault::NotDone(failure)) => return Err(failure),
             Err(Fault::Rpc(error)) => {
-                return Err(Box::new(move |of| of.failure(&format!("refuses to begin: {}", error.message))));
+                return Err(self.plain(&format!("rejected `initialize`: {}", self.said(&error.message))));
             }
             Err(Fault::Lost(why) | Fault::NotSent(why)) => {
-                return Err(Box::new(move |of| of.failure(&format!("{why} before it was ready"))));
+                return Err(self.plain(&format!("{why} before it was ready")));
             }
         };
-        let version = answer["protocolVersion"].as_str().unwrap_or_default().to_owned();
-        if !VERSIONS.contains(&version.as_str()) {
-            return Err(Box::new(move |of| {
-                let shown: String = version.chars().take(40).collect();
-                of.failure(&format!(
-                    "speaks version `{shown}` of the protocol; Stepwell speaks {}",
-                    VERSIONS.join(", ")
-                ))
-            }));
+        let version = answer["protocolVersion"].as_str().unwrap_or_default();
+        if !VERSIONS.contains(&version) {
+            let shown = self.secrets.redactor().redact_to(version, 40);
+            let ours = VERSIONS.join(", ");
+            return Err(self.plain(&format!("speaks version `{shown}` of the protocol; Stepwell speaks {ours}")));
         }
-        if let Some(http) = http {
-            http.agreed(&version);
+        let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        match http {
+            Some(http) => {
+                http.agreed(version);
+                http.announce(initialized.to_string()).await;
+            }
+            None => peer.notify("notifications/initialized", Value::Null),
         }
-        peer.notify("notifications/initialized", Value::Null);
         let tools = &answer["capabilities"]["tools"];
         Ok((tools.is_object(), tools["listChanged"] == true))
     }
@@ -215,7 +232,7 @@ impl Instance {
             }
             let changes = live.peer.changes();
             let listed = live.listed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some((_, listing)) = listed.filter(|(at, _)| live.tells && *at == changes) {
+            if let Some((_, listing)) = listed.filter(|(at, _)| live.hears_changes() && *at == changes) {
                 return Ok(listing);
             }
             let pages = match self.pages(&live, longest).await {
@@ -226,6 +243,8 @@ impl Instance {
                 }
                 pages => pages.map_err(|error| error.failure(self))?,
             };
+            let redactor = self.secrets.redactor();
+            let pages = pages.into_iter().map(|tool| redactor.redact_json(tool)).collect();
             let listing = listing::read(&self.server, pages);
             *live.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some((changes, listing.clone()));
             if live.peer.changes() == changes {
@@ -241,16 +260,12 @@ impl Instance {
         let (mut tools, mut cursor, mut pages) = (Vec::new(), Value::Null, 0);
         loop {
             let params = if cursor.is_null() { json!({}) } else { json!({ "cursor": cursor }) };
-            let asked = live.peer.request("tools/list", |_| params, None);
-            let mut waiting = asked.map_err(|fault| match fault {
-                Fault::NotSent(why) => PageError::NotSent(why),
-                other => PageError::Fault(other),
-            })?;
+            let mut waiting = live.peer.request("tools/list", |_| params, None).map_err(PageError::of)?;
             let reply = timeout(longest, waiting.reply()).await;
             let page = match reply.map_err(|_| PageError::Late(longest))?.map(Reply::value) {
                 Ok(Ok(page)) => page,
                 Ok(Err(why)) => return Err(PageError::NoList(why)),
-                Err(fault) => return Err(PageError::Fault(fault)),
+                Err(fault) => return Err(PageError::of(fault)),
             };
             let Value::Array(listed) = &page["tools"] else {
                 return Err(PageError::NoList("its answer has no `tools`".to_owned()));
@@ -324,15 +339,24 @@ impl Instance {
                 }
             }
         };
-        self.said_before(&mut happens, context);
+        // What was said before the answer came is heard before it; what was asked before it is cancelled.
+        while let Ok(event) = happens.try_recv() {
+            self.happened(event, &mut questions, &live.peer, context);
+        }
         questions.cancel(&live.peer);
         match reply {
-            Ok(reply) => Tried::Ended(CallOutcome::Known(self.returned(reply, call, context).await)),
+            Ok(reply) => {
+                self.starts.store(0, Ordering::SeqCst);
+                Tried::Ended(self.returned(reply, call, context).await)
+            }
             Err(Fault::NotSent(why)) => Tried::NotSent(why),
             Err(fault) => {
-                if live.peer.is_lost() {
+                if self.is_program() && live.peer.is_lost() {
                     // What it says last comes with its end.
-                    live.ended().await;
+                    tokio::select! {
+                        () = context.cancel.cancelled() => {}
+                        () = live.ended() => {}
+                    }
                 }
                 Tried::Ended(self.faulted(fault, call))
             }
@@ -345,55 +369,60 @@ impl Instance {
                 let line = self.secrets.redactor().redact(&line);
                 (context.deltas)(Delta::Progress(Untrusted::new(line)));
             }
-            CallEvent::Asks { id, params } => questions.add(id, &params, peer),
+            CallEvent::Asks { id, params } => questions.add(id, &self.secrets.redactor().redact_json(params), peer),
         }
     }
 
-    /// What was said before the answer came is heard before it.
-    fn said_before(&self, happens: &mut UnboundedReceiver<CallEvent>, context: &AttemptContext) {
-        while let Ok(event) = happens.try_recv() {
-            if let CallEvent::Says(line) = event {
-                let line = self.secrets.redactor().redact(&line);
-                (context.deltas)(Delta::Progress(Untrusted::new(line)));
+    async fn returned(&self, reply: Reply, call: &ServerCall, context: &AttemptContext) -> CallOutcome {
+        let spooled = context.spool.text(call.run, &call.spool_name);
+        let redactor = self.secrets.redactor();
+        let read = if matches!(reply, Reply::Value(_)) {
+            returned::read(&reply, spooled, &redactor)
+        } else {
+            let reading = tokio::task::spawn_blocking(move || returned::read(&reply, spooled, &redactor));
+            reading.await.unwrap_or_else(|error| Err(error.to_string()))
+        };
+        match read {
+            Ok(returned) => CallOutcome::Known(returned),
+            Err(why) => {
+                let what = format!("answered `{}`, and that cannot be read any more ({why})", call.tool);
+                CallOutcome::InDoubt(self.failure(&what))
             }
         }
-    }
-
-    async fn returned(&self, reply: Reply, call: &ServerCall, context: &AttemptContext) -> CallReturn {
-        let spooled = context.spool.text(call.run, &call.spool_name);
-        let (tool, redactor) = (call.tool.clone(), self.secrets.redactor());
-        if matches!(reply, Reply::Value(_)) {
-            return returned::read(&reply, &tool, spooled, &redactor);
-        }
-        let reading = tokio::task::spawn_blocking(move || returned::read(&reply, &tool, spooled, &redactor));
-        reading.await.unwrap_or_else(|error| CallReturn::Failed {
-            error: self.failure(&format!("returned what could not be read ({error})")),
-        })
     }
 
     /// How a call ends that has no result.
     fn faulted(&self, fault: Fault, call: &ServerCall) -> CallOutcome {
         match fault {
             Fault::Rpc(error) => {
-                let message = format!("`{}` was answered with an error: {} ({})", call.tool, error.message, error.code);
-                let message = self.secrets.redactor().redact(&message);
+                let said = self.said(&error.message);
+                let message = format!("`{}` was answered with an error: {said} ({})", call.tool, error.code);
                 CallOutcome::Known(CallReturn::Failed { error: Failure::new(FailureClass::Tool, message) })
             }
-            Fault::NotDone(failure) => CallOutcome::Known(CallReturn::Failed { error: failure }),
+            Fault::NotDone(failure) => CallOutcome::Known(CallReturn::Failed { error: self.with_log(failure) }),
             Fault::NotSent(why) => CallOutcome::Known(CallReturn::Failed { error: self.failure(&why) }),
             Fault::Lost(why) => CallOutcome::InDoubt(self.failure(&format!("{why} in the middle of `{}`", call.tool))),
         }
     }
 
+    /// The beginning of what it said, without the values of secrets.
+    fn said(&self, message: &str) -> String {
+        self.secrets.redactor().redact_to(message, MAX_SAID)
+    }
+
+    fn plain(&self, what: &str) -> Failure {
+        Failure::new(FailureClass::Tool, format!("the server `{}` {what}", self.server))
+    }
+
     /// A failure of this server, with what it said last.
     fn failure(&self, what: &str) -> Failure {
-        self.with_log(Failure::new(FailureClass::Tool, format!("the server `{}` {what}", self.server)))
+        self.with_log(self.plain(what))
     }
 
     fn with_log(&self, mut failure: Failure) -> Failure {
         let redactor = self.secrets.redactor();
         failure.message = redactor.redact(&failure.message);
-        let said = redactor.redact_cut(&self.log.text());
+        let said = redactor.redact(&self.log.text());
         match said.trim() {
             "" => failure,
             line if line.len() <= SHORT && !line.contains('\n') => {
@@ -401,6 +430,18 @@ impl Instance {
                 failure
             }
             text => failure.with_detail(text),
+        }
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Option<Arc<Peer>>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends it without waiting for anything.
+    pub fn abandon(&self) {
+        self.closing.cancel();
+        if let Some(peer) = &*self.newest() {
+            peer.kill();
         }
     }
 
@@ -441,13 +482,22 @@ enum PageError {
 }
 
 impl PageError {
+    fn of(fault: Fault) -> Self {
+        match fault {
+            Fault::NotSent(why) => Self::NotSent(why),
+            other => Self::Fault(other),
+        }
+    }
+
     fn failure(self, of: &Instance) -> Failure {
         match self {
             Self::NotSent(why) | Self::Fault(Fault::NotSent(why) | Fault::Lost(why)) => {
                 of.failure(&format!("{why} before it listed its tools"))
             }
-            Self::Fault(Fault::NotDone(failure)) => failure,
-            Self::Fault(Fault::Rpc(error)) => of.failure(&format!("does not list its tools: {}", error.message)),
+            Self::Fault(Fault::NotDone(failure)) => of.with_log(failure),
+            Self::Fault(Fault::Rpc(error)) => {
+                of.failure(&format!("does not list its tools: {}", of.said(&error.message)))
+            }
             Self::Late(longest) => {
                 of.failure(&format!("does not answer: it did not list its tools within {longest:?}"))
             }

@@ -5,7 +5,7 @@
 //! roots, tasks) is not offered and refused as unknown.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
@@ -29,6 +29,9 @@ pub trait Wire: Send + Sync {
 
     /// Nothing more will be sent.
     fn close(&self);
+
+    /// What answers ends now, if it is a program.
+    fn kill(&self) {}
 }
 
 /// Why a request has no result.
@@ -92,12 +95,14 @@ pub struct Peer {
     wire: OnceLock<Box<dyn Wire>>,
     state: Mutex<State>,
     changes: AtomicU64,
+    listening: AtomicBool,
     pub log: Arc<ServerLog>,
 }
 
 impl Peer {
     pub fn new(log: Arc<ServerLog>) -> Arc<Self> {
-        Arc::new(Self { wire: OnceLock::new(), state: Mutex::default(), changes: AtomicU64::new(0), log })
+        let (changes, listening) = (AtomicU64::new(0), AtomicBool::new(false));
+        Arc::new(Self { wire: OnceLock::new(), state: Mutex::default(), changes, listening, log })
     }
 
     /// From now on messages go over `wire`.
@@ -163,6 +168,7 @@ impl Peer {
             if let Some(wire) = self.wire.get() {
                 wire.forget(id);
             }
+            self.settled();
         }
     }
 
@@ -172,6 +178,7 @@ impl Peer {
         if let Some(pending) = pending {
             // It may have been given up in this moment.
             let _ = pending.reply.send(Err(fault));
+            self.settled();
         }
     }
 
@@ -182,19 +189,11 @@ impl Peer {
 
     /// The connection is gone: nothing under way will be answered. The first reason counts.
     pub fn lose(&self, why: &str) {
-        self.lose_before(why, None);
-    }
-
-    /// The same, and it was gone before the request `unsent` was taken.
-    pub fn lose_before(&self, why: &str, unsent: Option<u64>) {
-        let (unsent, pending) = {
+        let pending = {
             let mut state = self.state();
             state.lost.get_or_insert_with(|| why.to_owned());
-            (unsent.and_then(|id| state.pending.remove(&id)), std::mem::take(&mut state.pending))
+            std::mem::take(&mut state.pending)
         };
-        if let Some(unsent) = unsent {
-            let _ = unsent.reply.send(Err(Fault::NotSent(why.to_owned())));
-        }
         for pending in pending.into_values() {
             let _ = pending.reply.send(Err(Fault::Lost(why.to_owned())));
         }
@@ -203,17 +202,62 @@ impl Peer {
         }
     }
 
+    /// No more requests are sent, and `unsent` was not taken. The others that are under way hear their own answers.
+    pub fn retire(&self, why: &str, unsent: Option<u64>) {
+        self.state().lost.get_or_insert_with(|| why.to_owned());
+        match unsent {
+            Some(id) => self.fail(id, Fault::NotSent(why.to_owned())),
+            None => self.settled(),
+        }
+    }
+
+    /// A connection that takes no more requests is closed when the last one has ended.
+    fn settled(&self) {
+        let is_over = {
+            let state = self.state();
+            state.lost.is_some() && state.pending.is_empty()
+        };
+        if let Some(wire) = self.wire.get().filter(|_| is_over) {
+            wire.close();
+        }
+    }
+
+    /// Ends the program that answers, without waiting for anything.
+    pub fn kill(&self) {
+        if let Some(wire) = self.wire.get() {
+            wire.kill();
+        }
+    }
+
     pub fn is_lost(&self) -> bool {
         self.state().lost.is_some()
     }
 
-    /// How often the server said that its tools have changed.
+    /// Why it is lost.
+    pub fn lost(&self) -> Option<String> {
+        self.state().lost.clone()
+    }
+
+    /// Whether the server can be heard from now on. What it said before that is not known: its tools may have changed.
+    pub fn listens(&self, listening: bool) {
+        if listening {
+            self.changes.fetch_add(1, Ordering::SeqCst);
+        }
+        self.listening.store(listening, Ordering::SeqCst);
+    }
+
+    /// Whether the server would be heard if it said that its tools have changed.
+    pub fn is_listening(&self) -> bool {
+        self.listening.load(Ordering::SeqCst)
+    }
+
+    /// How often the tools may have changed.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::SeqCst)
     }
 
-    /// Takes what the server sent.
-    pub async fn receive(&self, raw: Raw) {
+    /// Takes what the server sent; `of`: in the stream of which request, where each has one.
+    pub async fn receive(&self, raw: Raw, of: Option<u64>) {
         let messages = if raw.is_large() {
             tokio::task::spawn_blocking(move || raw.read()).await.unwrap_or_default()
         } else {
@@ -226,21 +270,21 @@ impl Peer {
                     // An answer to what was given up is dropped.
                     if let Some(pending) = pending {
                         let _ = pending.reply.send(reply.map_err(Fault::Rpc));
+                        self.settled();
                     }
                 }
-                Message::Request { id, method, params } => self.asked(&id, &method, params),
-                Message::Notification { method, params } => self.hears(&method, &params),
+                Message::Request { id, method, params } => self.asked(&id, &method, params, of),
+                Message::Notification { method, params } => self.hears(&method, &params, of),
                 Message::Rubbish(text) => self.log.odd(&text),
             }
         }
     }
 
-    fn asked(&self, id: &Value, method: &str, params: Value) {
+    fn asked(&self, id: &Value, method: &str, params: Value, of: Option<u64>) {
         match method {
             "ping" => self.answer(id, &json!({})),
             "elicitation/create" => {
-                // It does not say for which call: the newest one is the best guess.
-                let asks = self.state().pending.values().rev().find_map(|pending| pending.events.clone());
+                let asks = self.asking(of);
                 let cancel = || self.answer(id, &json!({ "action": "cancel" }));
                 match asks {
                     Some(events) if events.send(CallEvent::Asks { id: id.clone(), params }).is_ok() => {}
@@ -254,7 +298,18 @@ impl Peer {
         }
     }
 
-    fn hears(&self, method: &str, params: &Value) {
+    /// For which call a question is: the one in whose stream it came. Where it does not say, the newest one is the best
+    /// guess; what came for a call that has ended is for none.
+    fn asking(&self, of: Option<u64>) -> Option<UnboundedSender<CallEvent>> {
+        let state = self.state();
+        let newest = || state.pending.values().rev().find_map(|pending| pending.events.clone());
+        match of {
+            Some(id) => state.pending.get(&id).and_then(|pending| pending.events.clone().or_else(newest)),
+            None => newest(),
+        }
+    }
+
+    fn hears(&self, method: &str, params: &Value, of: Option<u64>) {
         match method {
             "notifications/progress" => {
                 let token = &params["progressToken"];
@@ -266,7 +321,9 @@ impl Peer {
             }
             "notifications/message" if params["level"] != "debug" => {
                 let line = log_line(params);
-                for pending in self.state().pending.values() {
+                let state = self.state();
+                let of = of.filter(|id| state.pending.get(id).is_some_and(|pending| pending.events.is_some()));
+                for (_, pending) in state.pending.iter().filter(|(id, _)| of.is_none_or(|of| of == **id)) {
                     if let Some(events) = &pending.events {
                         let _ = events.send(CallEvent::Says(line.clone()));
                     }

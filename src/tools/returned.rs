@@ -1,20 +1,23 @@
 //! What a call returned: the texts, structured content, pictures and resources of a result, as a [`CallReturn`].
 //!
 //! A result is read piece by piece: its texts go where a command's output goes ([`CappedText`]), so that a large one is
-//! kept at its beginning and spooled as a whole. What cannot be kept is a note, never silence.
+//! kept at its beginning and spooled as a whole. What cannot be kept is a note, never silence, and never a failure: the
+//! tool has done what it was called for, and whoever reads that it failed does it again.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
 use std::sync::Arc;
 
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::{Engine as _, alphabet};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::incoming::Reply;
 use super::limited::Limited;
 use crate::core::capped::{Capped, CappedText, MAX_KEPT};
-use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::Image;
 use crate::core::ports::SpooledText;
 use crate::core::secret::{RedactedStream, Redactor};
@@ -23,17 +26,23 @@ use crate::core::tool::CallReturn;
 
 /// The largest picture that is kept, in bytes of base64: no provider takes a larger one.
 const LARGEST_PICTURE: usize = 7 << 20;
-/// Of all pictures of one result together.
-const ALL_PICTURES: usize = 28 << 20;
+/// Of all pictures of one result together, in bytes.
+const ALL_PICTURES: usize = 21 << 20;
 /// The fields of an item that are no text, in bytes.
 const MAX_FIELDS: usize = 1 << 16;
 /// Pieces in which a long text is handed on, in bytes.
 const PIECE: usize = 1 << 16;
 /// So many notes of one result are kept.
 const MAX_NOTES: usize = 20;
+/// The longest note, and the longest name of a picture, in bytes.
+const LONGEST_NOTE: usize = 500;
+const LONGEST_NAME: usize = 200;
 
-/// Reads a result. `tool` names it in sentences.
-pub fn read(reply: &Reply, tool: &str, spooled: Box<dyn SpooledText>, redactor: &Redactor) -> CallReturn {
+/// Reads a result.
+///
+/// # Errors
+/// It was put aside and cannot be read any more: why.
+pub fn read(reply: &Reply, spooled: Box<dyn SpooledText>, redactor: &Redactor) -> Result<CallReturn, String> {
     let mut gathered = Gathered::new(spooled, redactor.clone());
     let read = match reply {
         Reply::Value(value) => ResultSeed { gathered: &mut gathered, structured: usize::MAX }.deserialize(value),
@@ -42,14 +51,21 @@ pub fn read(reply: &Reply, tool: &str, spooled: Box<dyn SpooledText>, redactor: 
             MessageSeed(&mut gathered).deserialize(&mut json)
         }),
     };
-    if let Err(error) = read {
-        let message = format!("the tool `{tool}` answered with what is no result of a call: {error}");
-        return CallReturn::Failed { error: Failure::new(FailureClass::Tool, message) };
-    }
-    if let (true, true, Reply::Large { file, .. }) = (gathered.structured_cut, gathered.text.is_empty(), &reply) {
+    read.map_err(|error| error.to_string())?;
+    if let (true, false, Reply::Large { file, .. }) = (gathered.structured_cut, gathered.begun, &reply) {
         gathered.as_it_came(file);
     }
-    gathered.finish(redactor)
+    Ok(gathered.finish(redactor))
+}
+
+/// What base64 stands for, also where it is broken into lines, not padded, or the end of a `data:` address.
+fn bytes(mut base64: String) -> Option<Vec<u8>> {
+    if base64.starts_with("data:") {
+        base64.drain(..=base64.find(',')?);
+    }
+    base64.retain(|c| !c.is_ascii_whitespace());
+    let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    GeneralPurpose::new(&alphabet::STANDARD, lenient).decode(base64).ok()
 }
 
 fn rewound(file: &File) -> std::io::Result<File> {
@@ -62,6 +78,8 @@ fn rewound(file: &File) -> std::io::Result<File> {
 struct Gathered {
     text: CappedText,
     redacting: RedactedStream,
+    /// There is text, although all of it may be held back yet.
+    begun: bool,
     structured: Option<Value>,
     structured_cut: bool,
     is_error: bool,
@@ -79,6 +97,8 @@ struct Item {
     name: Option<String>,
     data: Option<Data>,
     has_text: bool,
+    /// It is no object.
+    odd: bool,
 }
 
 /// Bytes, in base64.
@@ -92,6 +112,7 @@ impl Gathered {
         Self {
             text: CappedText::new(spooled),
             redacting: RedactedStream::new(redactor),
+            begun: false,
             structured: None,
             structured_cut: false,
             is_error: false,
@@ -103,7 +124,7 @@ impl Gathered {
 
     /// A text; of several each begins on a line of its own.
     fn add_text(&mut self, text: &str) {
-        if !self.text.is_empty() {
+        if std::mem::replace(&mut self.begun, true) {
             self.push("\n");
         }
         let mut rest = text;
@@ -147,7 +168,7 @@ impl Gathered {
                 self.add_text(&format!("{uri}{about}"));
             }
             (kind, Some(data)) if kind == "image" || media_type.starts_with("image/") => {
-                self.picture(data, media_type, item.uri.as_deref());
+                self.picture(data, &media_type, item.uri.as_deref());
             }
             (_, Some(data)) => {
                 let size = match data {
@@ -160,28 +181,38 @@ impl Gathered {
                     counted(size / 4 * 3, "byte")
                 ));
             }
+            (_, None) if item.odd => self.note("an item of the content is not understood".to_owned()),
             ("text" | "resource", None) if item.has_text => {}
             ("text", None) => self.note("an item of the kind `text` has no text".to_owned()),
             (kind, None) => self.note(format!("content of the kind `{kind}`{of} is not understood")),
         }
     }
 
-    fn picture(&mut self, data: Data, media_type: String, uri: Option<&str>) {
-        let number = self.images.len() + 1;
-        match data {
-            Data::Kept(base64) if self.pictures + base64.len() <= ALL_PICTURES => {
-                self.pictures += base64.len();
-                let media_type = if media_type.is_empty() { "image/png".to_owned() } else { media_type };
-                let ending = media_type.rsplit(['/', '+']).next().unwrap_or("png").to_owned();
-                let name = uri.and_then(|uri| uri.rsplit('/').next()).filter(|name| !name.is_empty());
-                let name = name.map_or_else(|| format!("picture-{number}.{ending}"), str::to_owned);
-                self.images.push(Image { name, media_type, base64: base64.into() });
+    /// A picture is what its bytes are, whatever the server calls them: a provider that is sent anything else refuses the
+    /// whole request, and each one after it.
+    fn picture(&mut self, data: Data, media_type: &str, uri: Option<&str>) {
+        let kind = if media_type.is_empty() { String::new() } else { format!(" of the kind {media_type}") };
+        let base64 = match data {
+            Data::Kept(base64) => base64,
+            Data::TooLarge(size) => {
+                return self.note(format!("a picture of {} bytes is too large to be kept", size / 4 * 3));
             }
-            Data::Kept(base64) => {
-                self.note(format!("a picture of {} bytes is not kept: there are too many", base64.len() / 4 * 3));
-            }
-            Data::TooLarge(size) => self.note(format!("a picture of {} bytes is too large to be kept", size / 4 * 3)),
+        };
+        let Some(bytes) = bytes(base64) else {
+            return self.note(format!("a picture{kind} is not kept: its data is not base64"));
+        };
+        let Some(media_type) = Image::media_type_of(&bytes) else {
+            return self.note(format!("a picture{kind} is not kept: models take {}", Image::KINDS));
+        };
+        if self.pictures + bytes.len() > ALL_PICTURES {
+            return self.note(format!("a picture of {} bytes is not kept: there are too many", bytes.len()));
         }
+        self.pictures += bytes.len();
+        let ending = media_type.rsplit('/').next().unwrap_or_default();
+        let name = uri.and_then(|uri| uri.rsplit('/').next()).filter(|name| !name.is_empty());
+        let name = name.map_or_else(|| format!("picture-{}.{ending}", self.images.len() + 1), str::to_owned);
+        let base64 = STANDARD.encode(bytes).into();
+        self.images.push(Image { name, media_type: media_type.to_owned(), base64 });
     }
 
     fn finish(mut self, redactor: &Redactor) -> CallReturn {
@@ -190,7 +221,10 @@ impl Gathered {
         let Capped { text, note, .. } = self.text.finish();
         // An error is what the tool says of it.
         let structured = self.structured.filter(|_| !self.is_error || text.is_empty());
-        let mut notes: Vec<String> = self.notes.iter().map(|note| redactor.redact(note)).collect();
+        let mut notes: Vec<String> = self.notes.iter().map(|note| redactor.redact_to(note, LONGEST_NOTE)).collect();
+        for image in &mut self.images {
+            image.name = redactor.redact_to(&image.name, LONGEST_NAME);
+        }
         let output = if let Some(structured) = structured {
             redactor.redact_json(structured)
         } else {
@@ -241,11 +275,51 @@ macro_rules! any {
     };
 }
 
+/// Of a visitor: what is of these kinds is passed over, and `odd` says what becomes of that.
+macro_rules! odd {
+    ($($kind:ident)*) => { $(odd!(@ $kind);)* };
+    (@ null) => {
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(self.odd())
+        }
+    };
+    (@ boolean) => {
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(self.odd())
+        }
+    };
+    (@ number) => {
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok(self.odd())
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok(self.odd())
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(self.odd())
+        }
+    };
+    (@ list) => {
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(self.odd())
+        }
+    };
+    (@ object) => {
+        fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+            while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok(self.odd())
+        }
+    };
+}
+
 any!(MessageSeed<'_>, ());
 any!(ResultSeed<'_>, ());
 any!(ContentSeed<'_>, ());
 any!(ItemSeed<'_>, Item);
-any!(TextSeed<'_>, ());
+any!(TextSeed<'_>, bool);
 any!(DataSeed, Option<Data>);
 
 impl<'de> Visitor<'de> for MessageSeed<'_> {
@@ -267,15 +341,30 @@ impl<'de> Visitor<'de> for MessageSeed<'_> {
     }
 }
 
+impl ResultSeed<'_> {
+    fn odd(self) {
+        self.gathered.note("the result is not understood".to_owned());
+    }
+}
+
 impl<'de> Visitor<'de> for ResultSeed<'_> {
     type Value = ();
+
+    odd!(null boolean number list);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with `content`")
     }
 
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.gathered.add_text(text);
+        Ok(())
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        let mut has_content = false;
         while let Some(name) = fields.next_key::<String>()? {
+            has_content |= matches!(name.as_str(), "content" | "structuredContent");
             match name.as_str() {
                 "content" => fields.next_value_seed(ContentSeed(self.gathered))?,
                 "structuredContent" => {
@@ -288,12 +377,23 @@ impl<'de> Visitor<'de> for ResultSeed<'_> {
                 _ => drop(fields.next_value::<IgnoredAny>()?),
             }
         }
+        if !has_content {
+            self.gathered.note("the result has no content".to_owned());
+        }
         Ok(())
+    }
+}
+
+impl ContentSeed<'_> {
+    fn odd(self) {
+        self.0.note("the content is not understood".to_owned());
     }
 }
 
 impl<'de> Visitor<'de> for ContentSeed<'_> {
     type Value = ();
+
+    odd!(boolean number);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of content")
@@ -309,16 +409,34 @@ impl<'de> Visitor<'de> for ContentSeed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        loop {
-            let seed = ItemSeed { gathered: self.0, item: Item::default() };
-            let Some(item) = items.next_element_seed(seed)? else { return Ok(()) };
+        while let Some(item) = items.next_element_seed(ItemSeed::of(self.0))? {
             self.0.item(item);
         }
+        Ok(())
+    }
+
+    /// One item that is in no list.
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<(), A::Error> {
+        let item = ItemSeed::of(self.0).visit_map(fields)?;
+        self.0.item(item);
+        Ok(())
+    }
+}
+
+impl<'a> ItemSeed<'a> {
+    fn of(gathered: &'a mut Gathered) -> Self {
+        Self { gathered, item: Item::default() }
+    }
+
+    fn odd(self) -> Item {
+        Item { odd: true, ..self.item }
     }
 }
 
 impl<'de> Visitor<'de> for ItemSeed<'_> {
     type Value = Item;
+
+    odd!(null boolean number list);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an item of content")
@@ -334,15 +452,11 @@ impl<'de> Visitor<'de> for ItemSeed<'_> {
         let mut left = MAX_FIELDS;
         while let Some(name) = fields.next_key::<String>()? {
             match name.as_str() {
-                "text" => {
-                    fields.next_value_seed(TextSeed(self.gathered))?;
-                    self.item.has_text = true;
-                }
+                "text" => self.item.has_text |= fields.next_value_seed(TextSeed(self.gathered))?,
                 "data" | "blob" => self.item.data = fields.next_value_seed(DataSeed)?,
                 "resource" => {
-                    let inner = ItemSeed { gathered: self.gathered, item: Item::default() };
-                    let inner = fields.next_value_seed(inner)?;
-                    self.item = Item { kind: self.item.kind, ..inner };
+                    let inner = fields.next_value_seed(ItemSeed::of(self.gathered))?;
+                    self.item = Item { kind: self.item.kind, odd: false, ..inner };
                 }
                 _ => {
                     let value = fields.next_value_seed(Limited(&mut left))?;
@@ -361,32 +475,63 @@ impl<'de> Visitor<'de> for ItemSeed<'_> {
     }
 }
 
-impl Visitor<'_> for TextSeed<'_> {
-    type Value = ();
+impl TextSeed<'_> {
+    fn take(self, text: &str) -> bool {
+        self.0.add_text(text);
+        true
+    }
+
+    #[expect(clippy::unused_self, reason = "it is what becomes of it")]
+    fn odd(self) -> bool {
+        false
+    }
+}
+
+/// Gives whether there was a text. A number is one.
+impl<'de> Visitor<'de> for TextSeed<'_> {
+    type Value = bool;
+
+    odd!(null list object);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a text")
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E>(self, value: bool) -> Result<bool, E> {
+        Ok(self.take(&value.to_string()))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.0.add_text(text);
-        Ok(())
+    fn visit_i64<E>(self, value: i64) -> Result<bool, E> {
+        Ok(self.take(&value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<bool, E> {
+        Ok(self.take(&value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<bool, E> {
+        Ok(self.take(&Value::from(value).to_string()))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<bool, E> {
+        Ok(self.take(text))
     }
 }
 
-impl Visitor<'_> for DataSeed {
+impl DataSeed {
+    #[expect(clippy::unused_self, reason = "it is what becomes of it")]
+    fn odd(self) -> Option<Data> {
+        None
+    }
+}
+
+impl<'de> Visitor<'de> for DataSeed {
     type Value = Option<Data>;
+
+    odd!(null boolean number list object);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("bytes in base64")
-    }
-
-    fn visit_unit<E>(self) -> Result<Option<Data>, E> {
-        Ok(None)
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Option<Data>, E> {

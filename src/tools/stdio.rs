@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -41,10 +41,32 @@ pub struct Program {
     pub folder: PathBuf,
 }
 
+/// Its process group, until it has ended.
+#[derive(Clone)]
+struct Running(Arc<Mutex<Option<Group>>>);
+
+impl Running {
+    fn group(&self) -> MutexGuard<'_, Option<Group>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn terminate(&self) {
+        if let Some(group) = &*self.group() {
+            group.signal(Signal::TERM);
+        }
+    }
+
+    /// Ends what is left of it.
+    fn kill(&self) {
+        self.group().take();
+    }
+}
+
 /// Its stdin.
 struct Stdin {
     lines: Mutex<Option<UnboundedSender<String>>>,
     closed: CancellationToken,
+    running: Running,
 }
 
 impl Wire for Stdin {
@@ -60,14 +82,18 @@ impl Wire for Stdin {
         *self.lines.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.closed.cancel();
     }
+
+    fn kill(&self) {
+        self.running.kill();
+    }
 }
 
-/// Starts a program, and speaks to it through `peer`. Gives what ends when the program and all its pipes have; the program
-/// ends when the peer is lost.
+/// Starts a program, and speaks to it through `peer`. Gives what is cancelled when the program and all its pipes have ended;
+/// the program ends when the peer is lost.
 ///
 /// # Errors
 /// Class `tool` when it cannot be started: why.
-pub async fn start(server: &str, program: &Program, peer: &Arc<Peer>) -> Result<JoinHandle<()>, Failure> {
+pub async fn start(server: &str, program: &Program, peer: &Arc<Peer>) -> Result<CancellationToken, Failure> {
     let failure = |message: String| Failure::new(FailureClass::Tool, format!("the server `{server}` {message}"));
     if !program.folder.is_dir() {
         let folder = program.folder.display();
@@ -80,16 +106,24 @@ pub async fn start(server: &str, program: &Program, peer: &Arc<Peer>) -> Result<
     let mut child = child.map_err(|error| {
         failure(format!("cannot be started: the program `{name}` {}", process::not_started(&error)))
     })?;
-    let group = Group::of(child.id());
+    let running = Running(Arc::new(Mutex::new(Some(Group::of(child.id())))));
     let (lines, to_write) = unbounded_channel();
     if let Some(stdin) = child.stdin.take() {
         tokio::spawn(write(stdin, to_write, Arc::clone(peer)));
     }
     let closed = CancellationToken::new();
-    peer.connect(Box::new(Stdin { lines: Mutex::new(Some(lines)), closed: closed.clone() }));
+    peer.connect(Box::new(Stdin { lines: Mutex::new(Some(lines)), closed: closed.clone(), running: running.clone() }));
+    peer.listens(true);
     let reading = tokio::spawn(read(child.stdout.take(), Arc::clone(peer)));
     let stderr = tokio::spawn(log(child.stderr.take(), Arc::clone(peer)));
-    Ok(tokio::spawn(watch(child, group, closed, reading, stderr, Arc::clone(peer))))
+    let (ended, peer) = (CancellationToken::new(), Arc::clone(peer));
+    let ends = ended.clone().drop_guard();
+    tokio::spawn(async move {
+        let _ends = ends;
+        let _all_of_it = KilledWhenDropped(running.clone());
+        watch(child, running, closed, reading, stderr, peer).await;
+    });
+    Ok(ended)
 }
 
 fn spawn(program: &Program, name: &str) -> io::Result<Child> {
@@ -108,7 +142,7 @@ fn spawn(program: &Program, name: &str) -> io::Result<Child> {
 /// Waits until the program has ended, or is to end.
 async fn watch(
     mut child: Child,
-    group: Group,
+    running: Running,
     closed: CancellationToken,
     mut reading: JoinHandle<()>,
     stderr: JoinHandle<()>,
@@ -132,7 +166,7 @@ async fn watch(
         status = timeout(PATIENCE, child.wait()).await.ok().and_then(Result::ok);
     }
     if status.is_none() {
-        group.signal(Signal::TERM);
+        running.terminate();
         status = timeout(PATIENCE, child.wait()).await.ok().and_then(Result::ok);
     }
     // What it wrote before its end is read to its end, unless something that it started keeps the pipes.
@@ -144,7 +178,7 @@ async fn watch(
         let _ = stderr.await;
     };
     let read = timeout(PIPES, all_read).await;
-    drop(group);
+    running.kill();
     if read.is_err() {
         reading_stop.abort();
         stderr_stop.abort();
@@ -153,6 +187,15 @@ async fn watch(
         status = child.wait().await.ok();
     }
     peer.lose(&ended(status));
+}
+
+/// Nothing of a program outlives the task that watches it.
+struct KilledWhenDropped(Running);
+
+impl Drop for KilledWhenDropped {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
 }
 
 fn ended(status: Option<ExitStatus>) -> String {
@@ -188,12 +231,12 @@ async fn read(stdout: Option<ChildStdout>, peer: Arc<Peer>) {
                 return;
             }
             let Some(end) = end else { break };
-            peer.receive(message.take()).await;
+            peer.receive(message.take(), None).await;
             rest = &rest[end + 1..];
         }
     }
     if !message.is_empty() {
-        peer.receive(message.take()).await;
+        peer.receive(message.take(), None).await;
     }
 }
 
@@ -203,4 +246,5 @@ async fn log(stderr: Option<impl AsyncRead + Unpin>, peer: Arc<Peer>) {
     while let Ok(count @ 1..) = stderr.read(&mut bytes).await {
         peer.log.stderr(&bytes[..count]);
     }
+    peer.log.stderr_ended();
 }

@@ -2,9 +2,10 @@
 //! pane scrolls, and which content and gate were on screen. `update` gets that back, so that a key answers only what
 //! was seen.
 
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
+use ratatui::symbols::merge::MergeStrategy;
 use ratatui::text::{Line, Span};
 
 use super::commands::Id;
@@ -93,6 +94,13 @@ impl FrameInfo {
     }
 }
 
+/// Divides an area between two panes, `left` cells for the first: they have the line between them in common.
+#[must_use]
+pub fn beside(area: Rect, left: u16) -> (Rect, Rect) {
+    let from = left.saturating_sub(1);
+    (Rect { width: left, ..area }, Rect { x: area.x + from, width: area.width.saturating_sub(from), ..area })
+}
+
 /// Parts the parts of a marker.
 const BETWEEN: &str = " · ";
 
@@ -144,18 +152,19 @@ impl Canvas<'_> {
         }
     }
 
-    /// Paints a frame with a title and gives the area inside.
+    /// Paints a frame with a title and gives the area inside. Where it lies on the frame of another pane, both have that
+    /// line ([`beside`]).
     pub fn pane(&mut self, area: Rect, title: &str, focused: bool) -> Rect {
         if area.width < 4 || area.height < 2 {
             return area;
         }
-        let style = if focused { self.theme.border_focus } else { self.theme.border };
-        let across = "─".repeat(usize::from(area.width) - 2);
-        self.buf.set_string(area.x, area.y, format!("┌{across}┐"), style);
-        self.buf.set_string(area.x, area.bottom() - 1, format!("└{across}┘"), style);
-        for y in area.y + 1..area.bottom() - 1 {
-            self.buf.set_string(area.x, y, "│", style);
-            self.buf.set_string(area.right() - 1, y, "│", style);
+        let (last, right) = (area.bottom() - 1, area.right() - 1);
+        for (y, [begins, ends]) in [(area.y, ["┌", "┐"]), (last, ["└", "┘"])] {
+            self.rule(area, y, [begins, ends], focused);
+        }
+        for y in area.y + 1..last {
+            self.border(area.x, y, "│", focused);
+            self.border(right, y, "│", focused);
         }
         self.title(area, title, focused);
         Rect { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 2 }
@@ -166,9 +175,37 @@ impl Canvas<'_> {
         if area.width < 4 || y >= area.bottom() {
             return;
         }
-        let across = "─".repeat(usize::from(area.width) - 2);
-        self.buf.set_string(area.x, y, format!("├{across}┤"), self.theme.border);
+        self.rule(area, y, ["├", "┤"], false);
         self.title(Rect { y, height: 1, ..area }, title, false);
+    }
+
+    /// A line across an area, with what it begins and ends with.
+    fn rule(&mut self, area: Rect, y: u16, [begins, ends]: [&str; 2], focused: bool) {
+        let right = area.right() - 1;
+        self.border(area.x, y, begins, focused);
+        for x in area.x + 1..right {
+            self.border(x, y, "─", focused);
+        }
+        self.border(right, y, ends, focused);
+    }
+
+    /// A part of a frame, joined to what is there of another. The line of the pane with the focus keeps its colour.
+    fn border(&mut self, x: u16, y: u16, symbol: &str, focused: bool) {
+        let (border, focus) = (self.theme.border, self.theme.border_focus);
+        let Some(cell) = self.buf.cell_mut((x, y)) else { return };
+        let there = cell.symbol().starts_with(|c| ('\u{2500}'..='\u{257f}').contains(&c)).then(|| cell.clone());
+        let has_focus = |there: &Cell| {
+            let mut with_focus = Cell::default();
+            with_focus.set_symbol(there.symbol()).set_style(focus);
+            *there == with_focus
+        };
+        let style = if focused || there.as_ref().is_some_and(has_focus) { focus } else { border };
+        cell.reset();
+        cell.set_style(style);
+        match there {
+            Some(there) => cell.set_symbol(MergeStrategy::Exact.merge(there.symbol(), symbol)),
+            None => cell.set_symbol(symbol),
+        };
     }
 
     fn title(&mut self, area: Rect, title: &str, focused: bool) {
@@ -244,5 +281,52 @@ impl Canvas<'_> {
     /// Notes that a click at `area` means `hit`.
     pub fn hit(&mut self, area: Rect, hit: Hit) {
         self.frame.hits.push((area, hit));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::testing::frame;
+    use crate::tui::theme::{Depth, Ground};
+
+    #[test]
+    fn two_panes_beside_each_other_have_one_line_between_them() {
+        let (picture, _) = frame((14, 5), Depth::None, |canvas, area| {
+            let (left, right) = beside(area, 6);
+            canvas.pane(left, "", false);
+            canvas.divide(left, 2, "");
+            canvas.pane(right, "", true);
+            canvas.divide(right, 3, "");
+        });
+        assert_eq!(picture, "┌────┬───────┐\n│    │       │\n├────┤       │\n│    ├───────┤\n└────┴───────┘\n");
+    }
+
+    #[test]
+    fn the_line_between_two_panes_is_of_the_one_with_the_focus_whichever_is_painted_first() {
+        let theme = Theme::new(Ground::Dark, Depth::Sixteen);
+        for focus in [true, false] {
+            let mut buf = Buffer::empty(Rect::new(0, 0, 14, 5));
+            let mut info = FrameInfo::default();
+            let mut canvas = Canvas { buf: &mut buf, theme: &theme, frame: &mut info, as_written: false };
+            let (left, right) = beside(canvas.buf.area, 6);
+            canvas.pane(left, "", focus);
+            canvas.pane(right, "", !focus);
+            let between = buf[(5, 2)].fg;
+            assert_eq!(Some(between), theme.border_focus.fg);
+            let other = if focus { 13 } else { 0 };
+            assert_ne!(buf[(other, 2)].fg, between, "one pane has the focus");
+        }
+    }
+
+    #[test]
+    fn a_box_over_panes_is_not_joined_to_them() {
+        let (picture, _) = frame((14, 5), Depth::None, |canvas, area| {
+            canvas.pane(area, "", false);
+            let place = Rect { x: 0, y: 1, width: 6, height: 3 };
+            canvas.clear(place);
+            canvas.pane(place, "", true);
+        });
+        assert_eq!(picture.lines().nth(1), Some("┌────┐       │"), "{picture}");
     }
 }

@@ -139,6 +139,9 @@ pub static TABLE: &[CommandEntry] = &[
         let takes = |kind| gate(s, kind);
         !s.marked && (takes(GateKind::Review) || takes(GateKind::InDoubt) || allows(s))
     }),
+    command!(Stop, "Stop the step: none of its calls is made", "stop", [c('x')], |s| {
+        gate(s, GateKind::Approval) && s.by_model && s.screen == Screen::Run
+    }),
     command!(OtherModel, "Another model", "model…", [c('m')], |s| {
         let takes = match s.selected {
             Selected::Gate(kind) => matches!(kind, GateKind::Review | GateKind::InDoubt | GateKind::Stale),

@@ -9,12 +9,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use super::effect::Change;
+use super::shown::{ShownGate, Target};
+use crate::app;
+use crate::core::decide::DecisionKind;
 use crate::core::document::RESULT;
 use crate::core::gate::GateKind;
 use crate::core::id::RunId;
 use crate::core::key::Key;
 use crate::core::task::Kind;
-use crate::core::tool_call::ToolCallId;
 
 /// How often what is typed is kept.
 pub const EVERY: Duration = Duration::from_millis(500);
@@ -93,23 +95,89 @@ pub fn document_of(draft: &str) -> Option<(&str, u32)> {
 #[must_use]
 pub fn is_about(draft: &str, key: &Key) -> bool {
     const KINDS: [&str; 6] = ["edit ", "fields of edit ", "retry ", "refuse ", "worked ", "answer "];
-    let key = key.to_string();
-    let of_line = draft.strip_prefix("edit:") == Some(key.as_str());
-    let mut rest = KINDS.iter().filter_map(|kind| draft.strip_prefix(kind)?.strip_prefix(&key));
-    of_line || rest.any(|rest| rest.is_empty() || rest.starts_with(' '))
+    let name = key.to_string();
+    let mut rest = KINDS.iter().filter_map(|kind| draft.strip_prefix(kind)?.strip_prefix(&name));
+    rest.any(|rest| rest.is_empty() || rest.starts_with(' ')) || app::drafts::is_about(draft, key)
 }
 
-/// The draft of what is typed in answer to a gate: the reason of a refusal, the result of what is in doubt. `None` for a
-/// gate that takes neither.
+/// Whether a draft can only be opened where what it answers waits: it is the answer to a question, or is of a tool call.
 #[must_use]
-pub fn of_gate(kind: GateKind, key: &Key, call: Option<ToolCallId>) -> Option<String> {
-    let what = match kind {
-        GateKind::Approval | GateKind::Tools => "refuse",
-        GateKind::InDoubt => "worked",
-        _ => return None,
+pub fn answers_a_gate(draft: &str) -> bool {
+    let of_call = |draft: &str| draft.starts_with("edit ") && draft.contains(" call ");
+    let draft = draft.strip_prefix("fields of ").unwrap_or(draft);
+    ["refuse ", "worked ", "answer ", "arguments:"].iter().any(|kind| draft.starts_with(kind)) || of_call(draft)
+}
+
+/// The draft of the reason of a refusal.
+#[must_use]
+pub fn of_refusal(gate: &ShownGate) -> String {
+    format!("refuse {}", place(gate))
+}
+
+/// The draft of a result that is typed: of what is in doubt, or in the place of a tool.
+#[must_use]
+pub fn of_result(gate: &ShownGate) -> String {
+    format!("worked {}", place(gate))
+}
+
+/// The draft of the answer to a form.
+#[must_use]
+pub fn of_form(gate: &ShownGate) -> String {
+    format!("answer {}", place(gate))
+}
+
+/// What a gate is of. The same number may be a tool call of each attempt.
+fn place(gate: &ShownGate) -> String {
+    let call = gate.call.map(|call| format!(" {} {call}", gate.attempt)).unwrap_or_default();
+    format!("{}{call}", gate.key)
+}
+
+/// The draft of an edit of an output or, of a tool call, of its arguments.
+#[must_use]
+pub fn of_edit(target: &Target) -> String {
+    let call = target.tool_call().map(|call| format!(" call {call}")).unwrap_or_default();
+    format!("edit {} {}{call}", target.key(), target.attempt())
+}
+
+/// The name of what was typed for fields of an edit as a tree, and not put in.
+#[must_use]
+pub fn of_fields(edit: &str) -> String {
+    format!("fields of {edit}")
+}
+
+/// The name under which the line interface keeps an edit.
+#[must_use]
+pub fn of_line(target: &Target) -> String {
+    match target.tool_call() {
+        Some(call) => app::drafts::arguments(target.key(), target.attempt(), call),
+        None => app::drafts::edit(target.key()),
+    }
+}
+
+/// The draft of an instruction.
+#[must_use]
+pub fn of_instruction(key: &Key) -> String {
+    format!("retry {key}")
+}
+
+/// The draft of the text in a decision; `None` where it has none, or one that is kept nowhere: a secret.
+#[must_use]
+pub fn of_decision(target: &Target, kind: &DecisionKind) -> Option<String> {
+    let gate = match target {
+        Target::Gate(gate) => Some(gate),
+        Target::Call(_) => None,
     };
-    let call = call.map(|call| format!(" {call}")).unwrap_or_default();
-    Some(format!("{what} {key}{call}"))
+    match kind {
+        DecisionKind::Edit { .. } | DecisionKind::Approve { arguments: Some(_), .. } => Some(of_edit(target)),
+        DecisionKind::Retry { .. } => Some(of_instruction(target.key())),
+        DecisionKind::Deny { .. } => gate.map(of_refusal),
+        DecisionKind::Answer { .. } => gate.and_then(|gate| match gate.kind {
+            GateKind::Secret => None,
+            GateKind::Approval | GateKind::InDoubt => Some(of_result(gate)),
+            _ => Some(of_form(gate)),
+        }),
+        _ => None,
+    }
 }
 
 /// The draft of the description of a provider.
@@ -201,11 +269,24 @@ mod tests {
         for own in ["edit write[1] 2", "edit write[1] 2 from 1.1", "fields of edit write[1] 2", "edit:write[1]"] {
             assert!(is_about(own, &key), "{own}");
         }
-        for own in ["retry write[1]", "answer write[1]", "refuse write[1]", "worked write[1] 1.0"] {
+        for own in [
+            "retry write[1]",
+            "answer write[1]",
+            "refuse write[1]",
+            "worked write[1] 2 1.0",
+            "arguments:write[1]:2:1.0",
+        ] {
             assert!(is_about(own, &key), "{own}");
         }
         let write: Key = "write".parse().unwrap();
-        for other in ["retry write[1]", "edit write[1] 2", "edit:write[1]", "document 2 write", "message"] {
+        for other in [
+            "retry write[1]",
+            "edit write[1] 2",
+            "edit:write[1]",
+            "arguments:write[1]:2:1.0",
+            "document 2 write",
+            "message",
+        ] {
             assert!(!is_about(other, &write), "{other}");
         }
     }

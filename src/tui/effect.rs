@@ -159,8 +159,8 @@ pub enum Purpose {
 /// What changes a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// Decide.
-    Decide(RunId, Decision),
+    /// Decide; with the draft of the text in the decision, if it has one that is kept.
+    Decide(RunId, Decision, Option<String>),
     /// Say something in a conversation.
     Message(RunId, String),
     /// Have a conversation's document written with what is known.

@@ -12,6 +12,7 @@ use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::tool_call::ToolCallId;
 use crate::tui::drafts;
+use crate::tui::effect::Change;
 
 /// What a text is of, exactly: equal ids have equal texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,15 +110,13 @@ impl ShownGate {
             == (run, &gate.key, gate.call, gate.document(), gate.kind())
     }
 
-    /// The draft of what is typed in answer to it.
+    /// Decides about what was seen.
     #[must_use]
-    pub fn draft(&self) -> Option<String> {
-        drafts::of_gate(self.kind, &self.key, self.call)
+    pub fn decide(&self, kind: DecisionKind) -> Change {
+        Target::Gate(self.clone()).decide(kind)
     }
 
-    /// A decision about what was seen.
-    #[must_use]
-    pub fn decision(&self, kind: DecisionKind) -> Decision {
+    fn decision(&self, kind: DecisionKind) -> Decision {
         // What else waits may ask for something else under the same numbers; an attempt's version is what it is.
         let seq = (self.kind != GateKind::Review).then_some(self.seq);
         let (attempt, version) = (Some(self.attempt), Some(self.version));
@@ -216,7 +215,14 @@ impl Target {
         }
     }
 
-    /// A decision about it: it counts only if it is still as it was seen.
+    /// Decides about it: it counts only if it is still as it was seen.
+    #[must_use]
+    pub fn decide(&self, kind: DecisionKind) -> Change {
+        let draft = drafts::of_decision(self, &kind);
+        Change::Decide(self.run(), self.decision(kind), draft)
+    }
+
+    /// The decision itself.
     #[must_use]
     pub fn decision(&self, kind: DecisionKind) -> Decision {
         match self {

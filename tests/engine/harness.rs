@@ -139,6 +139,8 @@ pub struct FakeTools {
     rules: Mutex<BTreeMap<String, ToolRules>>,
     pub called: Mutex<Vec<(String, Value)>>,
     pub lists: AtomicUsize,
+    /// What happens elsewhere when the rules of a tool are looked up next.
+    pub meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Default for FakeTools {
@@ -149,6 +151,7 @@ impl Default for FakeTools {
             rules: Mutex::default(),
             called: Mutex::default(),
             lists: AtomicUsize::default(),
+            meanwhile: Mutex::default(),
         }
     }
 }
@@ -182,11 +185,14 @@ pub struct FakeExecutor {
     pub requests: Arc<Mutex<Vec<AttemptRequest>>>,
     /// How often a person asked for something again.
     pub asked_again: Arc<std::sync::atomic::AtomicUsize>,
+    /// How many requests the provider of all models takes at a time; 0: any number.
+    pub places: Arc<AtomicUsize>,
 }
 
 impl FakeExecutor {
     fn new(script: impl Fn(&AttemptRequest) -> Act + Send + Sync + 'static) -> Self {
-        Self { script: Arc::new(script), tools: Arc::default(), requests: Arc::default(), asked_again: Arc::default() }
+        let (tools, requests) = (Arc::default(), Arc::default());
+        Self { script: Arc::new(script), tools, requests, asked_again: Arc::default(), places: Arc::default() }
     }
 }
 
@@ -274,6 +280,10 @@ impl Executor for FakeExecutor {
         })
     }
     fn tool_rules(&self, _: &ToolScope, tool: &str, _: Option<&OwnTool>) -> ToolRules {
+        let meanwhile = self.tools.meanwhile.lock().unwrap().take();
+        if let Some(happens) = meanwhile {
+            happens();
+        }
         self.tools.rules.lock().unwrap().get(tool).copied().unwrap_or_default()
     }
     fn call_tool(&self, call: ToolCallRequest, context: AttemptContext) -> BoxFuture<'static, CallOutcome> {
@@ -320,8 +330,9 @@ impl Executor for FakeExecutor {
         let usd = if matches!(work, Work::Prompt(_)) { 0.1 } else { 0.0 };
         Usage { usd, ..Usage::default() }
     }
-    fn lane(&self, _: &Work) -> Option<(String, usize)> {
-        None
+    fn lane(&self, work: &Work) -> Option<(String, usize)> {
+        let places = self.places.load(Ordering::SeqCst);
+        (places > 0 && matches!(work, Work::Prompt(_))).then(|| ("models".to_owned(), places))
     }
     fn knows_model(&self, name: &str) -> Result<(), Failure> {
         let unknown = Failure::new(stepwell::core::failure::FailureClass::Definition, format!("no model `{name}`"));
@@ -445,6 +456,11 @@ impl Harness {
     /// The file.
     pub fn database(&self) -> PathBuf {
         self.path.join(FILE)
+    }
+
+    /// What is on its way into the journal.
+    pub fn spool(&self) -> Arc<dyn Spool> {
+        self.database.open(&self.path).2
     }
 
     /// Another process on the same store.

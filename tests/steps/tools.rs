@@ -193,6 +193,10 @@ impl ToolServers for FakeServers {
         Box::pin(std::future::ready(Vec::new()))
     }
 
+    fn inspect_one(&self, _: ToolScope, _: String) -> BoxFuture<'static, Option<InspectedServer>> {
+        Box::pin(std::future::ready(None))
+    }
+
     fn close(&self) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
     }

@@ -31,7 +31,7 @@ async fn content_of_every_kind_is_kept_or_said() {
     let servers = Servers::one(odd(&[]));
     let picture = servers.call("picture", json!({})).await;
     assert_eq!(picture.output, "a dot");
-    assert_eq!((picture.images[0].media_type.as_str(), &*picture.images[0].base64), ("image/png", "cG5n"));
+    assert_eq!((picture.images[0].media_type.as_str(), &*picture.images[0].base64), ("image/png", "iVBORw0KGgo="));
     let odd = servers.call("odd", json!({})).await;
     assert_eq!(odd.output, "first\nfile:///a.txt (a, text/plain)\nof b\n\u{1b}[31mlast");
     assert_eq!(odd.images.iter().map(|image| image.name.as_str()).collect::<Vec<_>>(), ["c.png"]);
@@ -43,6 +43,88 @@ async fn content_of_every_kind_is_kept_or_said() {
             "content of the kind `hologram` is not understood",
         ]
     );
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn one_odd_item_does_not_cost_the_result_of_a_tool_that_worked() {
+    let servers = Servers::one(odd(&[]));
+    let ok = json!({"type": "text", "text": "ok"});
+    let not_understood = "an item of the content is not understood";
+    for (result, output, note) in [
+        (json!({"content": [ok, null]}), json!("ok"), Some(not_understood)),
+        (json!({"content": [5, ok]}), json!("ok"), Some(not_understood)),
+        (json!({"content": [ok, [ok]]}), json!("ok"), Some(not_understood)),
+        (json!({"content": [ok, {"type": "text", "text": 5}]}), json!("ok\n5"), None),
+        (
+            json!({"content": [ok, {"type": "text", "text": {"a": 1}}]}),
+            json!("ok"),
+            Some("of the kind `text` has no text"),
+        ),
+        (json!({"content": [ok, {"type": "text", "text": null}]}), json!("ok"), Some("of the kind `text` has no text")),
+        (
+            json!({"content": [ok, {"type": "image", "data": [1, 2]}]}),
+            json!("ok"),
+            Some("kind `image` is not understood"),
+        ),
+        (json!({"content": [ok, {"type": "resource", "resource": 5}]}), json!("ok"), Some("kind `resource` is not")),
+        (json!({"content": [ok, {"type": 5}]}), json!("ok"), Some("of the kind `` is not understood")),
+        (json!({"content": 5}), json!(""), Some("the content is not understood")),
+        (json!({"content": ok}), json!("ok"), None),
+        (json!({"content": "ok"}), json!("ok"), None),
+        (json!({"content": 5, "structuredContent": {"a": 1}}), json!({"a": 1}), Some("the content is not understood")),
+        (json!({"toolResult": "ok"}), json!(""), Some("the result has no content")),
+        (json!("ok"), json!("ok"), None),
+        (json!([1, 2]), json!(""), Some("the result is not understood")),
+        (json!(true), json!(""), Some("the result is not understood")),
+        (json!(null), json!(""), Some("the result is not understood")),
+    ] {
+        let returned = servers.call("returns", json!({"result": result})).await;
+        assert_eq!((&returned.output, returned.is_error), (&output, false), "{result}: {:?}", returned.notes);
+        let notes = returned.notes.join("; ");
+        assert!(note.map_or(notes.is_empty(), |note| notes.contains(note)), "{result}: {notes}");
+    }
+    // It is the same where the result is too large to be read at once.
+    let text = "x".repeat(1_500_000);
+    let large = json!({"result": {"content": [null, {"type": "text", "text": text}, {"type": "text", "text": 5}, 7]}});
+    let returned = servers.call("returns", large).await;
+    assert_eq!(returned.output.as_str().unwrap().len(), 1 << 20);
+    assert_eq!(returned.notes.iter().filter(|note| **note == not_understood).count(), 2, "{:?}", returned.notes);
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn a_picture_is_what_its_bytes_are_and_what_no_model_takes_is_no_picture() {
+    let servers = Servers::one(odd(&[]));
+    let picture = async |data: &str, says: &str| {
+        let item = json!({"type": "image", "data": data, "mimeType": says});
+        servers.call("returns", json!({"result": {"content": [item]}})).await
+    };
+    for (data, kind) in [
+        ("iVBORw0KGgo=", "image/png"),
+        ("iVBORw0KGgo", "image/png"),
+        ("iVBO\nRw0KGgo=\n", "image/png"),
+        ("data:image/jpeg;base64,/9j/4A==", "image/jpeg"),
+        ("R0lGODlhLi4=", "image/gif"),
+        ("UklGRi4uLi5XRUJQVlA4IA==", "image/webp"),
+    ] {
+        let returned = picture(data, "image/x-odd").await;
+        assert_eq!(returned.images.len(), 1, "{data}: {:?}", returned.notes);
+        assert_eq!(returned.images[0].media_type, kind);
+        assert!(!returned.images[0].base64.contains([',', '\n']), "{}", returned.images[0].base64);
+        assert!(returned.images[0].name.ends_with(kind.rsplit('/').next().unwrap()), "{}", returned.images[0].name);
+    }
+    for (data, says, note) in [
+        (
+            "PHN2Zz48L3N2Zz4=",
+            "image/svg+xml",
+            "a picture of the kind image/svg+xml is not kept: models take PNG, JPEG, GIF or WebP",
+        ),
+        ("not base64", "image/png", "a picture of the kind image/png is not kept: its data is not base64"),
+    ] {
+        let returned = picture(data, says).await;
+        assert_eq!((returned.images.len(), &returned.notes), (0, &vec![note.to_owned()]));
+    }
     servers.close().await;
 }
 
@@ -178,6 +260,22 @@ async fn a_question_of_a_call_that_is_stopped_is_cancelled() {
     let servers = servers.not_stopped();
     let answered = servers.heard().await.into_iter().find(|one| one["method"].is_null()).expect("it is answered");
     assert_eq!(answered["result"], json!({"action": "cancel"}));
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn a_question_that_a_server_does_not_wait_for_is_cancelled_and_the_person_does_not_see_it() {
+    let servers = Servers::one(odd(&[]));
+    assert_eq!(servers.text("ask_and_go", json!({})).await, "gone on");
+    let heard = async {
+        loop {
+            if let Some(answered) = servers.heard().await.into_iter().find(|one| one["method"].is_null()) {
+                return answered;
+            }
+        }
+    };
+    let answered = tokio::time::timeout(PATIENCE, heard).await.expect("it is answered");
+    assert_eq!((answered["result"].clone(), servers.forms()), (json!({"action": "cancel"}), Vec::new()));
     servers.close().await;
 }
 

@@ -131,15 +131,19 @@ impl Servers {
         }
     }
 
-    pub async fn outcome(&self, tool: &str, arguments: Value, timeout: Option<Timespan>) -> CallOutcome {
-        let call = ServerCall {
+    pub fn request(&self, tool: &str, arguments: Value) -> ServerCall {
+        ServerCall {
             scope: self.scope(),
             tool: tool.to_owned(),
             arguments,
-            timeout,
+            timeout: None,
             run: RunId::new(0, [1; 10]),
             spool_name: "call".to_owned(),
-        };
+        }
+    }
+
+    pub async fn outcome(&self, tool: &str, arguments: Value, timeout: Option<Timespan>) -> CallOutcome {
+        let call = ServerCall { timeout, ..self.request(tool, arguments) };
         self.mcp.call(call, self.context()).await
     }
 

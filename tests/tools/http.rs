@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use serde_json::json;
 use stepwell::core::failure::FailureClass;
-use stepwell::core::ports::CallOutcome;
-use stepwell::core::tool::{Reach, ToolServer};
+use stepwell::core::ports::{AttemptContext, CallOutcome, ToolServers as _};
+use stepwell::core::tool::{CallReturn, Reach, ToolServer};
 
 use crate::fixture::{SECRET, Servers, server, until};
 
 /// A server of our own over HTTP; it ends when its stdin does.
-struct Running(Child, String);
+pub struct Running(Child, String);
 
 impl Running {
-    fn new(flags: &[&str]) -> Self {
+    pub fn new(flags: &[&str]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/server.py");
         let mut command = Command::new("python3");
         command.arg(script).arg("http").args(flags).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -30,7 +31,7 @@ impl Running {
         self.with_headers(&[])
     }
 
-    fn with_headers(&self, headers: &[(&str, &str)]) -> ToolServer {
+    pub fn with_headers(&self, headers: &[(&str, &str)]) -> ToolServer {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         server(Reach::Http { url: self.1.clone(), headers: headers.collect() })
     }
@@ -101,10 +102,111 @@ async fn a_session_that_the_server_forgot_is_begun_again_and_ended_at_the_end() 
 }
 
 #[tokio::test]
+async fn a_session_that_the_server_forgot_is_begun_again_for_a_list_too() {
+    let running = Running::new(&["silent", "not-found"]);
+    let servers = Servers::one(running.server());
+    servers.call("forget", json!({})).await;
+    assert!(servers.list().await.unwrap().contains(&"odd/echo".to_owned()));
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn of_the_calls_into_a_session_that_is_over_each_is_made_again_and_what_was_under_way_is_not_lost() {
+    let running = Running::new(&["not-found"]);
+    let servers = Servers::one(running.server());
+    let under_way = servers.text("hold", json!({"waits": "the others"}));
+    let others = async {
+        until("the call", || !servers.progress().is_empty()).await;
+        servers.call("forget", json!({})).await;
+        let echo = async |text: &str| servers.text("echo", json!({"text": text})).await;
+        let echoed = tokio::join!(echo("a"), echo("b"), echo("c"), echo("d"));
+        servers.call("hold", json!({"opens": "the others"})).await;
+        echoed
+    };
+    let (held, echoed) = tokio::join!(under_way, others);
+    assert_eq!(held, "held");
+    assert_eq!(echoed, ("a".to_owned(), "b".to_owned(), "c".to_owned(), "d".to_owned()));
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn a_call_that_the_server_refuses_is_made_once_and_says_why() {
+    let running = Running::new(&[]);
+    let servers = Servers::one(running.server());
+    let under_way = servers.text("hold", json!({"waits": "the refusals"}));
+    let refused = async {
+        until("the call", || !servers.progress().is_empty()).await;
+        for (status, body) in
+            [(400, "bad argument"), (404, "no such file"), (400, "no session of that name"), (422, "odd")]
+        {
+            let (failure, in_doubt) = servers.failure("refuse", json!({"status": status, "body": body})).await;
+            assert!(failure.message.contains(body) && !in_doubt, "{failure}");
+        }
+        servers.call("hold", json!({"opens": "the refusals"})).await;
+    };
+    let (held, ()) = tokio::join!(under_way, refused);
+    assert_eq!(held, "held", "what is under way in the same session is not touched");
+    let heard = servers.heard().await;
+    let made = heard.iter().filter(|one| one["name"] == "refuse").count();
+    let sessions = heard.iter().filter(|one| one["method"] == "initialize").count();
+    assert_eq!((made, sessions), (4, 1));
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn a_list_is_read_again_where_a_change_of_it_would_not_be_heard() {
+    for flags in [&[][..], &["listens-briefly"]] {
+        let running = Running::new(flags);
+        let servers = Servers::one(running.server());
+        servers.list().await.unwrap();
+        servers.call("grow_quietly", json!({})).await;
+        let listed = async {
+            while !servers.list().await.unwrap().contains(&"odd/grown0".to_owned()) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(crate::fixture::PATIENCE, listed).await.expect("the change is seen");
+        servers.close().await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_asked_of_a_server_before_it_knows_that_the_session_has_begun() {
+    let running = Running::new(&["insists"]);
+    let servers = Servers::one(running.server());
+    assert!(!servers.list().await.unwrap().is_empty());
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn a_question_reaches_the_call_that_it_is_asked_for() {
+    let running = Running::new(&[]);
+    let servers = Servers::one(running.server());
+    *servers.answers.lock().unwrap() = vec![json!({"action": "accept", "name": "Ada"})];
+    let asks = servers.text("ask", json!({"waits": "a newer call"}));
+    let newer = async {
+        until("the call", || !servers.progress().is_empty()).await;
+        let silent = AttemptContext { ask: Arc::new(|form| panic!("asked {form:?}")), ..servers.context() };
+        let call = servers.request("odd/hold", json!({"opens": "a newer call", "waits": "the answer"}));
+        servers.mcp.call(call, silent).await
+    };
+    let answered = async {
+        let answer = asks.await;
+        servers.call("hold", json!({"opens": "the answer"})).await;
+        answer
+    };
+    let (answer, newer) = tokio::join!(answered, newer);
+    assert_eq!(answer, r#"{"action": "accept", "content": {"name": "Ada"}}"#);
+    assert!(matches!(newer, CallOutcome::Known(CallReturn::Returned { .. })), "{newer:?}");
+    servers.close().await;
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_off_is_asked_for_again() {
     let running = Running::new(&[]);
     let servers = Servers::one(running.server());
     assert_eq!(servers.text("broken", json!({})).await, "after all");
+    assert_eq!(servers.text("broken", json!({"pieces": 6})).await, "after all", "as long as that gets any further");
     let (failure, in_doubt) = servers.failure("broken", json!({"lost": true})).await;
     assert!(in_doubt && failure.class == FailureClass::Tool, "{failure}");
     assert!(failure.message.contains("does not go on with its answer (404"), "{failure}");

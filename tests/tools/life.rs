@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use stepwell::core::failure::FailureClass;
+use stepwell::core::ports::ToolServers as _;
 
 use crate::fixture::{PATIENCE, Servers, lives, odd, program, until};
 
@@ -62,9 +63,55 @@ async fn a_server_that_dies_in_a_call_leaves_it_in_doubt_and_is_started_again_th
         let said = "the server `odd` ended with exit code 7 in the middle of `odd/die`: out of memory";
         assert_eq!((failure.message.as_str(), started(&servers)), (said, starts));
     }
-    let (failure, in_doubt) = servers.failure("die", json!({})).await;
-    assert!(!in_doubt && failure.message.contains("has ended 4 times and is not started again"), "{failure}");
-    assert_eq!(started(&servers), 4);
+    for _ in 0..2 {
+        let (failure, in_doubt) = servers.failure("die", json!({})).await;
+        let says = "ended with exit code 7, the last of 4 times in a row; retry to start it again: out of memory";
+        assert!(!in_doubt && failure.message.contains(says), "{failure}");
+        assert_eq!(started(&servers), 4);
+    }
+    servers.mcp.ask_again();
+    assert!(servers.failure("die", json!({})).await.1, "a person asked again");
+    assert_eq!(started(&servers), 5);
+}
+
+#[tokio::test]
+async fn a_server_that_works_in_between_is_started_again_as_often_as_it_is_needed() {
+    let servers = Servers::one(odd(&["mark=mark"]));
+    for starts in 1..=6 {
+        assert!(servers.failure("die", json!({})).await.1);
+        assert_eq!(servers.text("echo", json!({"text": "here"})).await, "here");
+        assert_eq!(started(&servers), starts + 1);
+    }
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn a_program_that_is_installed_after_it_was_not_found_is_started() {
+    let servers = Servers::one(program(vec!["./server".into()]));
+    for _ in 0..5 {
+        let (failure, _) = servers.failure("echo", json!({"text": "x"})).await;
+        assert!(failure.message.contains("`./server` was not found; install it"), "{failure}");
+    }
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/server.py");
+    let script = format!("#!/bin/sh\nexec python3 {} stdio\n", script.display());
+    std::fs::write(servers.path("server"), script).unwrap();
+    let runnable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(servers.path("server"), runnable).unwrap();
+    assert_eq!(servers.text("echo", json!({"text": "installed"})).await, "installed");
+    servers.close().await;
+}
+
+#[tokio::test]
+async fn a_server_is_started_again_when_the_one_before_has_ended() {
+    let servers = Servers::one(odd(&["lock=lock", "lingers"]));
+    let lost_and_again = async |tool: &str| {
+        let (failure, in_doubt) = servers.failure(tool, json!({})).await;
+        assert!(in_doubt && failure.message.contains("closed its stdout"), "{failure}");
+        servers.text("echo", json!({"text": "again"})).await
+    };
+    let (one, other) = tokio::join!(lost_and_again("never"), lost_and_again("mute"));
+    assert_eq!((one.as_str(), other.as_str()), ("again", "again"));
+    servers.close().await;
 }
 
 #[tokio::test]
@@ -156,7 +203,6 @@ async fn stdout_without_end_fails_the_server_and_not_the_program() {
 
 #[tokio::test]
 async fn each_folder_and_each_environment_has_an_instance_of_its_own() {
-    use stepwell::core::ports::ToolServers as _;
     let servers = Servers::with_patience([("odd", odd(&[])), ("even", odd(&[]))], PATIENCE);
     let other = tempfile::tempdir().unwrap();
     let pid = async |tool: &str, cwd: &std::path::Path| {

@@ -16,18 +16,28 @@ import threading
 import time
 
 FLAGS = set(sys.argv[2:])
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 OBJECT = {"type": "object"}
 TOOLS = {
     "echo": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
     "add": {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}},
 }
-for name in "fail error die slow never big bigjson bigpicture odd grow ask url sample picture log env pid heard sleep crash_once".split():
+NAMES = "fail error die slow never big bigjson bigpicture odd grow ask url sample picture log env pid heard sleep"
+NAMES += " crash_once hold mute refuse named ask_and_go grow_quietly returns"
+for name in NAMES.split():
     TOOLS[name] = OBJECT
 GROWN = []
 HEARD = []
 ANSWERS = {}
 ANSWERED = threading.Condition()
+GATES = {}
+READY = []
 COUNT = [0]
+
+
+def gate(name):
+    """What calls wait at, and open for each other."""
+    return GATES.setdefault(name, threading.Event())
 
 
 def flag(name):
@@ -41,6 +51,9 @@ def flag(name):
 def listed(cursor):
     tools = [{"name": n, "description": f"Does {n}.", "inputSchema": s} for n, s in TOOLS.items()]
     tools += [{"name": n, "inputSchema": OBJECT} for n in GROWN]
+    if flag("says"):
+        tools[0]["description"] = f"Queries https://example.org/?key={flag('says')}"
+        tools[0]["inputSchema"] = {"type": "object", "properties": {"key": {"type": "string", "default": flag("says")}}}
     if "odd-tools" in FLAGS:
         tools += [
             {"name": "echo", "description": "The second one.", "inputSchema": OBJECT},
@@ -78,6 +91,11 @@ def asked(send, params):
 def call(name, args, token, send):
     """What a call returns: a result, or nothing, when it never does."""
     note = lambda method, params: send({"jsonrpc": "2.0", "method": method, "params": params})
+    if "opens" in args:
+        gate(args["opens"]).set()
+    if "waits" in args:
+        note("notifications/progress", {"progressToken": token, "progress": 0})
+        gate(args["waits"]).wait(60)
     if name == "echo":
         return text(args["text"])
     if name == "add":
@@ -86,9 +104,31 @@ def call(name, args, token, send):
     if name == "fail":
         return text("the disk is full", isError=True)
     if name == "error":
-        raise ValueError("no such thing")
+        raise ValueError(args.get("message", "no such thing"))
+    if name == "hold":
+        return text("held")
+    if name == "mute":
+        # It says nothing more, and takes its time to end.
+        os.close(1)
+        return None
+    if name == "named":
+        uri = "https://example.org/c.png?sig=" + args["name"]
+        return {"content": [{"type": "resource", "resource": {"uri": uri, "blob": PNG, "mimeType": "image/png;" + args["name"]}}]}
+    if name == "ask_and_go":
+        # Both in one message: the question has not been seen when the answer is there.
+        asks = {"message": "Well?", "requestedSchema": OBJECT}
+        send([
+            {"jsonrpc": "2.0", "id": "unread", "method": "elicitation/create", "params": asks},
+            {"jsonrpc": "2.0", "id": token, "result": text("gone on")},
+        ])
+        return None
+    if name == "returns":
+        return args["result"]
+    if name == "grow_quietly":
+        GROWN.append(f"grown{len(GROWN)}")
+        return text("grown")
     if name == "die":
-        sys.stderr.write("out of memory\n")
+        sys.stderr.write(args.get("message", "out of memory") + "\n")
         sys.stderr.flush()
         os._exit(7)
     if name == "crash_once":
@@ -112,18 +152,19 @@ def call(name, args, token, send):
     if name == "bigjson":
         return {"content": [], "structuredContent": {"items": ["x" * 100] * (args["bytes"] // 100)}}
     if name == "bigpicture":
-        return {"content": [{"type": "image", "data": "A" * args["bytes"], "mimeType": "image/png"}]}
+        data = PNG.replace("=", "A") + "A" * (args["bytes"] - 12)
+        return {"content": [{"type": "image", "data": data, "mimeType": "image/png"}]}
     if name == "picture":
         return {"content": [
             {"type": "text", "text": "a dot"},
-            {"type": "image", "data": base64.b64encode(b"png").decode(), "mimeType": "image/png"},
+            {"type": "image", "data": PNG, "mimeType": "image/png"},
         ]}
     if name == "odd":
         return {"content": [
             {"type": "text", "text": "first"},
             {"type": "resource_link", "uri": "file:///a.txt", "name": "a", "mimeType": "text/plain"},
             {"type": "resource", "resource": {"uri": "file:///b.txt", "text": "of b"}},
-            {"type": "resource", "resource": {"uri": "file:///c.png", "blob": "AAAA", "mimeType": "image/png"}},
+            {"type": "resource", "resource": {"uri": "file:///c.png", "blob": PNG, "mimeType": "image/png"}},
             {"type": "resource", "resource": {"uri": "file:///d.bin", "blob": "AAAA"}},
             {"type": "audio", "data": "AAAA", "mimeType": "audio/wav"},
             {"type": "hologram", "depth": 3},
@@ -134,7 +175,7 @@ def call(name, args, token, send):
         note("notifications/tools/list_changed", {})
         return text("grown")
     if name == "ask":
-        answer = asked(send, {"message": "Who are you?", "requestedSchema": {
+        answer = asked(send, {"message": args.get("message", "Who are you?"), "requestedSchema": {
             "type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}})
         return text(json.dumps(answer, sort_keys=True))
     if name == "url":
@@ -162,7 +203,7 @@ def handle(message, send):
     """Answers one message of the client."""
     method, params, ident = message.get("method"), message.get("params") or {}, message.get("id")
     if method == "tools/call":
-        HEARD.append({"method": method})
+        HEARD.append({"method": method, "name": params.get("name")})
     else:
         HEARD.append({"method": method, "params": params, "result": message.get("result")})
     if method is None:
@@ -171,6 +212,9 @@ def handle(message, send):
             ANSWERED.notify_all()
         return
     if ident is None:
+        if "insists" in FLAGS and method == "notifications/initialized":
+            time.sleep(0.05)
+            READY.append(True)
         return
     reply = {"jsonrpc": "2.0", "id": ident}
     if method == "initialize":
@@ -182,6 +226,8 @@ def handle(message, send):
             "capabilities": {} if "no-tools" in FLAGS else {"tools": tools},
             "serverInfo": {"name": "odd", "version": "1"},
         }
+    elif "insists" in FLAGS and not READY:
+        reply["error"] = {"code": -32600, "message": "not initialized"}
     elif method == "tools/list":
         if "never-lists" in FLAGS:
             return
@@ -192,7 +238,7 @@ def handle(message, send):
         except ValueError as error:
             reply["error"] = {"code": -32000, "message": str(error)}
         else:
-            if result is None:
+            if result is None and params["name"] != "returns":
                 return
             # The id last, as some servers have it.
             reply = {"jsonrpc": "2.0", "result": result, "id": ident}
@@ -226,6 +272,13 @@ def stdio():
     if flag("flood"):
         sys.stdout.write("x" * int(flag("flood")))
         sys.stdout.flush()
+    if flag("lock"):
+        import fcntl
+        alone = open(flag("lock"), "w")
+        try:
+            fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            sys.exit("another one has the lock")
     if "stubborn" in FLAGS:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if flag("child"):
@@ -236,6 +289,8 @@ def stdio():
             mark.write(str(child.pid))
     for line in sys.stdin:
         threading.Thread(target=handle, args=(json.loads(line), send), daemon=True).start()
+    if "lingers" in FLAGS:
+        time.sleep(0.3)
     while "stubborn" in FLAGS:
         time.sleep(1)
 
@@ -293,6 +348,11 @@ def http():
                 handle(message, lambda _: None)
                 return self.plain(202)
             params = message.get("params") or {}
+            if params.get("name") == "refuse":
+                HEARD.append({"method": "tools/call", "name": "refuse"})
+                return self.plain(params["arguments"].get("status", 400), params["arguments"]["body"].encode())
+            if flag("refuses-lists") and message["method"] == "tools/list":
+                return self.plain(403, flag("refuses-lists").encode())
             if params.get("name") == "forget":
                 # It answers, and knows nobody any more.
                 sessions.clear()
@@ -303,10 +363,14 @@ def http():
             self.begin_stream(mcp_session_id=session)
             self.event("id: 0\ndata: \n\n")
             if params.get("name") == "broken":
-                # The answer comes to whoever asks for the stream again, if at all.
+                # The answer comes to whoever asks for the stream again, after a few times, if at all.
                 if not params["arguments"].get("lost"):
-                    kept["7"] = {"jsonrpc": "2.0", "id": message["id"], "result": text("after all")}
-                    self.event("id: 7\nretry: 10\ndata: \n\n")
+                    pieces = params["arguments"].get("pieces", 1)
+                    for piece in range(1, pieces):
+                        kept[f"7.{piece}"] = (f"7.{piece + 1}", "")
+                    answer = {"jsonrpc": "2.0", "id": message["id"], "result": text("after all")}
+                    kept[f"7.{pieces}"] = ("9", json.dumps(answer))
+                    self.event("id: 7.1\nretry: 10\ndata: \n\n")
                 else:
                     self.event("id: 8\nretry: 10\ndata: \n\n")
                 self.event("")
@@ -324,11 +388,14 @@ def http():
             last = self.headers.get("last-event-id")
             if last in kept:
                 self.begin_stream()
-                self.event(f"id: 9\ndata: {json.dumps(kept.pop(last))}\n\n")
+                self.event("id: {}\nretry: 10\ndata: {}\n\n".format(*kept.pop(last)))
                 self.event("")
                 return
             if last:
                 return self.plain(404)
+            if "listens-briefly" in FLAGS:
+                self.begin_stream()
+                return self.event("")
             if "listens" not in FLAGS:
                 return self.plain(405)
             self.begin_stream()

@@ -6,6 +6,7 @@ use super::ask::{Answered, AskContext};
 use super::keyboard::{Asker, forget_typed};
 use super::signals::Away;
 use super::{Teller, editor, pager};
+use crate::app::drafts;
 use crate::cli::diff;
 use crate::cli::out;
 use crate::core::call::Call;
@@ -151,8 +152,7 @@ async fn edit(
     };
     let of_text = wanted.is_some_and(schema::is_of_text);
     let structured = (wanted.is_some() && !of_text) || output.is_some_and(|output| !output.is_string());
-    let (draft, name) =
-        (format!("edit:{}", gate.key), format!("{}.{}", gate.key, if structured { "json" } else { "md" }));
+    let (draft, name) = (drafts::edit(&gate.key), format!("{}.{}", gate.key, if structured { "json" } else { "md" }));
     let edited = until_valid(asker, context, run.id, (&draft, &name), &before, |text| read(text, structured, wanted));
     let Some((value, note)) = edited.await? else { return Ok(None) };
     note.into_iter().for_each(out::say);
@@ -174,8 +174,8 @@ pub async fn edit_arguments(
     let Work::Tool { tool, args, .. } = &*approval.work else { return Ok(None) };
     let used = run.call(&gate.key).and_then(Call::tool_use);
     let wanted = used.and_then(|used| used.tool(tool)).map(|spec| &spec.input);
-    let call = gate.call.map(|call| call.to_string()).unwrap_or_default();
-    let (draft, name) = (format!("arguments:{}:{call}", gate.key), format!("{}.{call}.json", gate.key));
+    let Some(call) = gate.call else { return Ok(None) };
+    let (draft, name) = (drafts::arguments(&gate.key, gate.attempt, call), format!("{}.{call}.json", gate.key));
     let before = serde_json::to_string_pretty(args).unwrap_or_default();
     let edited = until_valid(asker, context, run.id, (&draft, &name), &before, |text| read(text, true, wanted));
     Ok(edited.await?.map(|(arguments, _)| arguments))

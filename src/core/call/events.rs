@@ -85,8 +85,8 @@ impl Call {
         }
     }
 
-    pub(in crate::core) fn wait(&mut self, at: DateTime<Utc>, gate: &Gate) {
-        self.gates.open(gate, at);
+    pub(in crate::core) fn wait(&mut self, seq: u64, at: DateTime<Utc>, gate: &Gate) {
+        self.gates.open(gate, seq, at);
         self.status = self.status_now();
         // A tool call that waits is a part of its attempt, which goes on.
         if let Some(tool_call) = gate.call {

@@ -303,6 +303,12 @@ impl Call {
         self.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running && attempt.tool_use.is_some())
     }
 
+    /// Whether a person is asked whether one of its tool calls, or the whole of it, has happened.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.gates.iter().any(|gate| gate.kind() == GateKind::InDoubt)
+    }
+
     /// Whether its newest attempt calls tools, was stopped before its end, and continues under its number.
     #[must_use]
     pub fn resumes_tools(&self) -> bool {

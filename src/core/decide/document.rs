@@ -35,7 +35,7 @@ pub(super) fn choose(run: &Run, name: &str, decision: &Decision, by: &Actor) -> 
         };
         return Refusal::because(ErrorCode::NotWaiting, text);
     };
-    check_current(gate, document.seq, decision)?;
+    check_current(run, gate, decision)?;
     let version = match &decision.kind {
         DecisionKind::Keep => document.current,
         DecisionKind::Again { model: None } => gate.version,

@@ -52,7 +52,7 @@ pub(super) fn take(
     let gate = call.gates.own();
     let waits = gate.is_some_and(|gate| matches!(gate.kind(), GateKind::Review | GateKind::Stale | GateKind::Approval));
     match gate {
-        Some(gate) => check_current(gate, call.seq, decision)?,
+        Some(gate) => check_current(run, gate, decision)?,
         None => check_failed(call, decision)?,
     }
     let Some(asked) = asked(call).filter(|_| decision.call.is_none() && (waits || call.status == CallStatus::Failed))

@@ -17,12 +17,16 @@ impl Run {
         written.or_else(|| self.result.clone())
     }
 
-    /// The newest event about what a gate is of: the call, or the document.
+    /// The newest event about what a gate is of: the call, or the document. What happens to other tool calls of the same
+    /// attempt changes nothing of what one of them is asked about.
     #[must_use]
     pub fn newest_about(&self, gate: &Gate) -> u64 {
         match gate.document() {
             Some(name) => self.documents.get(name).map_or(0, |document| document.seq),
-            None => self.call(&gate.key).map_or(0, |call| call.seq),
+            None => self.call(&gate.key).map_or(0, |call| {
+                let opened = gate.call.and_then(|_| call.gates.opened(gate.call));
+                opened.unwrap_or(call.seq)
+            }),
         }
     }
 

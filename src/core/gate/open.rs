@@ -17,6 +17,8 @@ pub struct OpenGates(Vec<Open>);
 struct Open {
     gate: Gate,
     since: DateTime<Utc>,
+    /// The event that opened it as it is.
+    seq: u64,
 }
 
 impl OpenGates {
@@ -48,6 +50,12 @@ impl OpenGates {
         self.0.iter().map(|open| (&open.gate, open.since))
     }
 
+    /// The event that opened the gate of a tool call as it is; `None` for the call: of the call as a whole.
+    #[must_use]
+    pub fn opened(&self, call: Option<ToolCallId>) -> Option<u64> {
+        self.0.iter().find(|open| open.gate.call == call).map(|open| open.seq)
+    }
+
     /// How many are open.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -63,16 +71,17 @@ impl OpenGates {
 
 /// What events make of them.
 impl OpenGates {
-    pub(in crate::core) fn open(&mut self, gate: &Gate, at: DateTime<Utc>) {
+    pub(in crate::core) fn open(&mut self, gate: &Gate, seq: u64, at: DateTime<Utc>) {
         let Some(open) = self.0.iter_mut().find(|open| open.gate.call == gate.call) else {
             let place = if gate.call.is_none() { 0 } else { self.0.len() };
-            self.0.insert(place, Open { gate: gate.clone(), since: at });
+            self.0.insert(place, Open { gate: gate.clone(), since: at, seq });
             return;
         };
         if open.gate.kind() != gate.kind() || open.gate.attempt != gate.attempt {
             open.since = at;
         }
         open.gate = gate.clone();
+        open.seq = seq;
     }
 
     pub(in crate::core) fn own_mut(&mut self) -> Option<&mut Gate> {

@@ -86,10 +86,13 @@ pub trait ToolServers: Send + Sync {
     fn inspect(&self, scope: ToolScope) -> BoxFuture<'static, Vec<InspectedServer>>;
 
     /// Looks at one server; `None`: there is none of that name.
-    fn inspect_one(&self, scope: ToolScope, server: String) -> BoxFuture<'static, Option<InspectedServer>> {
-        let all = self.inspect(scope);
-        Box::pin(async move { all.await.into_iter().find(|one| one.server == server) })
-    }
+    fn inspect_one(&self, scope: ToolScope, server: String) -> BoxFuture<'static, Option<InspectedServer>>;
+
+    /// A person asks for something again: a server that ended too often to be started again is started.
+    fn ask_again(&self) {}
+
+    /// The process ends now: what [`Self::close`] would end in good order is ended by force, and nothing is waited for.
+    fn abandon(&self) {}
 
     /// Ends every server that was started.
     fn close(&self) -> BoxFuture<'static, ()>;

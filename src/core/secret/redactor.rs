@@ -80,6 +80,18 @@ impl Redactor {
         shown
     }
 
+    /// The beginning of `text` without the values, `most` bytes at most: they are taken out before it is cut.
+    #[must_use]
+    pub fn redact_to(&self, text: &str, most: usize) -> String {
+        let mut shown = self.redact(text);
+        let cut = shown.floor_char_boundary(most);
+        if cut < shown.len() {
+            shown.truncate(cut);
+            shown.push('…');
+        }
+        shown
+    }
+
     /// `value` with every text in it redacted, field names too, and numbers that are a value.
     #[must_use]
     pub fn redact_json(&self, value: serde_json::Value) -> serde_json::Value {
@@ -148,6 +160,11 @@ impl RedactedStream {
     #[must_use]
     pub fn new(redactor: Redactor) -> Self {
         Self { redactor, held: String::new() }
+    }
+
+    /// From now on `redactor` decides, also about what is held back: it has learned more values meanwhile.
+    pub fn update(&mut self, redactor: Redactor) {
+        self.redactor = redactor;
     }
 
     /// More text; gives what may be shown of it and of what was held back.

@@ -341,7 +341,7 @@ impl Backend {
     async fn change(&self, change: Change) -> Result<Option<Message>, String> {
         let engine = self.services().await?.engine.clone();
         match change {
-            Change::Decide(run, decision) | Change::WriteDocument(run, decision) => {
+            Change::Decide(run, decision, _) | Change::WriteDocument(run, decision) => {
                 self.decide(&engine, run, decision).await?;
             }
             Change::Message(run, text) => {

@@ -15,10 +15,10 @@ use crate::core::text::Untrusted;
 use crate::core::usage::Budget;
 use crate::tui::canvas::Canvas;
 use crate::tui::commands::Id;
-use crate::tui::drafts::{Slot, Unsaved};
+use crate::tui::drafts::{self, Slot, Unsaved};
 use crate::tui::effect::{Change, Effect, Errand, Manage, Opening};
 use crate::tui::quote::Quote;
-use crate::tui::shown::ShownGate;
+use crate::tui::shown::{ShownGate, Target};
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::line::LineInput;
@@ -124,8 +124,10 @@ impl Ask {
     /// The draft of what is typed: of the same name as on the run's own screen.
     pub(super) fn unsaved(&self) -> Option<Unsaved> {
         let (run, name) = match &self.then {
-            Then::Retry(gates, _) => gates.first().map(|gate| (gate.run, format!("retry {}", gate.key)))?,
-            Then::Deny(gate) | Then::Worked(gate) => (gate.run, gate.draft()?),
+            Then::Retry(gates, _) => gates.first().map(|gate| (gate.run, drafts::of_instruction(&gate.key)))?,
+            Then::Deny(gate) => (gate.run, drafts::of_refusal(gate)),
+            Then::Worked(gate) => (gate.run, drafts::of_result(gate)),
+            Then::Arguments(gate) => (gate.run, drafts::of_edit(&Target::Gate(gate.clone()))),
             Then::Say(run) => (*run, SAID_DRAFT.to_owned()),
             _ => return None,
         };
@@ -285,7 +287,7 @@ fn reach(scope: InstructionScope) -> &'static str {
 
 /// A decision about what was seen.
 pub(crate) fn decision(gate: &ShownGate, kind: DecisionKind) -> Effect {
-    Effect::Change(Change::Decide(gate.run, gate.decision(kind)))
+    Effect::Change(gate.decide(kind))
 }
 
 /// What was typed as a result: JSON, else a text.

@@ -148,7 +148,7 @@ fn an_instruction_says_how_far_it_reaches() {
     };
     let mut above = Above::from(Kind::Ask(Ask::new("What should be different?", "", Then::Retry(vec![gate], None))));
     let outcome = press(&mut above, &["x", "Tab", "Enter"]);
-    let [Effect::Change(Change::Decide(_, decision))] = outcome.effects.as_slice() else { panic!("{outcome:?}") };
+    let [Effect::Change(Change::Decide(_, decision, _))] = outcome.effects.as_slice() else { panic!("{outcome:?}") };
     assert_eq!((decision.attempt, decision.version), (Some(2), Some(1)));
     let scope = crate::core::event::InstructionScope::Remaining;
     assert_eq!(decision.kind, crate::core::decide::DecisionKind::Retry { instruction: "x".into(), scope, model: None });

@@ -291,3 +291,142 @@ async fn a_call_waits_and_is_answered_in_every_container() {
         }
     }
 }
+
+/// A misled model asks for one thing after the other: the person stops the step, which nothing of runs just now.
+#[tokio::test]
+async fn a_step_whose_calls_wait_for_a_person_is_stopped_by_them_and_begins_again_with_an_instruction() {
+    let on = with_tools(Harness::new(|request| match request.attempt {
+        1 => Act::Calls(vec![("t/write", json!({ "n": 1 })), ("t/write", json!({ "n": 2 }))]),
+        _ => crate::harness::shout(request),
+    }));
+    let run = on.start(&json!([agent("a", "look", json!({}))]), json!({}));
+    let waits = on.drive(run).await;
+    assert_eq!(waiting(&waits, GateKind::Approval), ["a", "a"]);
+    let (_, mut updates) = on.subscribe(run);
+    assert!(on.engine.stop(run, &Key::plain("a")));
+    let asks = |update: &Update| matches!(update, Update::Event(e) if matches!(&e.event, Event::GateOpened(gate) if gate.call.is_none()));
+    until(&mut updates, |update| asks(update).then_some(())).await;
+    let stopped = on.engine.load(run).unwrap();
+    assert_eq!((waiting(&stopped, GateKind::Review), stopped.gates()), (vec!["a".to_owned()], 1));
+    let retry =
+        DecisionKind::Retry { instruction: "call nothing".to_owned(), scope: InstructionScope::This, model: None };
+    let waits = on.decide(run, "a", retry).await;
+    assert_eq!((waiting(&waits, GateKind::Review), writes(&on)), (vec!["a".to_owned()], 0));
+    let attempts = &waits.call(&Key::plain("a")).unwrap().attempts;
+    assert_eq!((attempts.len(), attempts[0].status), (2, AttemptStatus::Rejected));
+}
+
+#[tokio::test]
+async fn of_a_step_in_doubt_it_is_said_first_what_happened_before_it_is_stopped() {
+    let on = harness(vec![vec![("t/send", json!({})), ("t/write", json!({}))]]);
+    on.executor.tools.offer("t/send", "sends", ToolApproval::Never, false);
+    on.executor.tools.act(|_| ToolAct::Doubt);
+    let run = on.start(&json!([agent("a", "look", json!({}))]), json!({}));
+    let waits = on.drive(run).await;
+    assert_eq!(
+        (waiting(&waits, GateKind::InDoubt), waiting(&waits, GateKind::Approval).len()),
+        (vec!["a".to_owned()], 1)
+    );
+    on.engine.stop(run, &Key::plain("a"));
+    let waits = decide(&on, run, about(1, 0, DecisionKind::Answer { value: json!("sent") })).await;
+    assert_eq!(waiting(&waits, GateKind::Approval), ["a"], "nothing was stopped");
+    assert!(!names(&on, run).contains(&"attempt_cancelled".to_owned()));
+}
+
+/// A process takes up what another one has left, and a third one cancels the run before the second has written anything.
+#[test]
+fn of_a_run_that_is_cancelled_while_it_is_taken_up_nothing_goes_on_and_nothing_waits() {
+    for tool in ["t/read", "t/write"] {
+        let on = harness(vec![vec![(tool, json!({}))]]);
+        on.executor.tools.offer("t/write", "writes", ToolApproval::Never, false);
+        let at_work = Arc::new(tokio::sync::Notify::new());
+        let says = Arc::clone(&at_work);
+        on.executor.tools.act(move |_| {
+            says.notify_one();
+            ToolAct::Hang(true)
+        });
+        let run = killed(&on, &json!([agent("a", "look", never())]), &at_work);
+        let third = on.neighbour();
+        let cancels = move || {
+            let cancelled = tokio::runtime::Runtime::new().unwrap().block_on(third.engine.cancel(run));
+            cancelled.unwrap();
+        };
+        let elsewhere = move || std::thread::spawn(cancels).join().unwrap();
+        *on.executor.tools.meanwhile.lock().unwrap() = Some(Box::new(elsewhere));
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let over = runtime.block_on(async { on.neighbour().drive(run).await });
+        assert_eq!((over.status, over.under_way(), over.gates()), (Status::Cancelled, 0, 0), "{tool}");
+        let names = names(&on, run);
+        let after = names.iter().skip_while(|name| *name != "run_cancelled").skip(1).collect::<Vec<_>>();
+        assert_eq!(after, Vec::<&String>::new(), "{tool}");
+    }
+}
+
+/// The end of a request was kept beside the store, and written, and the process died before that was removed.
+#[test]
+fn how_a_request_ended_is_never_read_as_the_end_of_the_next_one() {
+    let (asked, at_work) = (Arc::new(std::sync::atomic::AtomicUsize::new(0)), Arc::new(tokio::sync::Notify::new()));
+    let left = Arc::new(std::sync::OnceLock::<Box<dyn Fn(RunId) + Send + Sync>>::new());
+    let (count, says, leaves) = (Arc::clone(&asked), Arc::clone(&at_work), Arc::clone(&left));
+    let on = with_tools(Harness::new(move |request| {
+        if turns(request) == 0 {
+            return Act::Calls(vec![("t/read", json!({}))]);
+        }
+        match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0 => {
+                (leaves.get().unwrap())(request.run);
+                Act::Fail(Failure::new(FailureClass::Server, "try later"))
+            }
+            1 => {
+                says.notify_one();
+                Act::Hang("half")
+            }
+            _ => Act::Say(json!("done")),
+        }
+    }));
+    let spool = on.spool();
+    let failed = json!({ "type": "attempt_failed", "key": "a", "attempt": 1, "retry_at": "2020-01-01T00:00:00Z",
+        "error": { "class": "server", "message": "try later" }, "usage": { "input_tokens": 10, "output_tokens": 5, "usd": 0.1 }, "ms": 1 });
+    let leave = move |run| spool.keep(run, "a.1.outcome", failed.to_string().as_bytes()).unwrap();
+    assert!(left.set(Box::new(leave)).is_ok());
+    let run = killed(&on, &json!([agent("a", "look", never())]), &at_work);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let done = runtime.block_on(async { on.neighbour().drive(run).await });
+    assert_eq!(body(&done), "done");
+    assert_eq!(names(&on, run).into_iter().filter(|name| name == "attempt_failed").count(), 1, "it failed once");
+}
+
+/// A model that is asked once the provider has a place for it, although the run waited for a person meanwhile.
+#[tokio::test]
+async fn a_run_whose_model_is_asked_does_not_say_that_it_waits_for_a_person() {
+    let (first, second) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
+    let (holds, answers) = (Arc::clone(&first), Arc::clone(&second));
+    let on = with_tools(Harness::new(move |request| match &*request.key.to_string() {
+        "first" => Act::Finish(Arc::clone(&holds), json!("first")),
+        "a" => Act::Finish(Arc::clone(&answers), json!("answer")),
+        _ => crate::harness::shout(request),
+    }));
+    on.executor.places.store(1, std::sync::atomic::Ordering::SeqCst);
+    let other = on.start(&json!([prompt("first", "first", never())]), json!({}));
+    let (_, mut updates) = on.subscribe(other);
+    on.engine.drive(other).unwrap();
+    let begun = |update: &Update| matches!(update, Update::Event(e) if matches!(e.event, Event::AttemptStarted(_)));
+    until(&mut updates, |update| begun(update).then_some(())).await;
+    let steps = json!([agent("a", "look", never()), crate::harness::command("asked", json!({}))]);
+    let run = on.start_with(&steps, &json!({ "max_concurrency": 2 }), json!({}));
+    let waits = on.drive(run).await;
+    assert_eq!((waits.status, waiting(&waits, GateKind::Approval)), (Status::Waiting, vec!["asked".to_owned()]));
+    let (_, mut updates) = on.subscribe(run);
+    first.notify_one();
+    let resumed =
+        |update: &Update| matches!(update, Update::Event(e) if matches!(e.event, Event::AttemptResumed { .. }));
+    until(&mut updates, |update| resumed(update).then_some(())).await;
+    let asks = on.engine.load(run).unwrap();
+    assert_eq!((asks.status, asks.in_hand()), (Status::Running, true), "a model is asked");
+    second.notify_one();
+    until(&mut updates, |update| {
+        matches!(update, Update::Event(e) if matches!(e.event, Event::CallAccepted { .. })).then_some(())
+    })
+    .await;
+    assert_eq!(on.engine.load(run).unwrap().call(&Key::plain("a")).unwrap().attempts.len(), 1);
+}

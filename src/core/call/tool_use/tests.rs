@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{NextUnit, ToolCallEnd, ToolCallState};
+use crate::core::actor::Actor;
 use crate::core::call::{AttemptStatus, CallStatus};
+use crate::core::code::ErrorCode;
+use crate::core::decide::{Decision, DecisionKind, decide};
 use crate::core::event::{Event, Recorded};
 use crate::core::failure::FailureClass;
 use crate::core::fingerprint::Fingerprint;
@@ -86,7 +89,8 @@ impl Story {
                 "fingerprint": Fingerprint::of(&"x").unwrap() })
             }
         };
-        self.says(json!({ "type": "gate_opened", "call": call, "for": kind, "attempt": 1, "version": 0, "shows": shows, "allowed": [] }));
+        let allowed = if kind == "approval" { json!(["approve"]) } else { json!([]) };
+        self.says(json!({ "type": "gate_opened", "call": call, "for": kind, "attempt": 1, "version": 0, "shows": shows, "allowed": allowed }));
     }
 
     fn next(&self) -> NextUnit {
@@ -148,6 +152,26 @@ fn an_attempt_lists_asks_calls_and_asks_again() {
         "of all requests; calls that ran side by side count once"
     );
     assert_eq!(attempt.measured.usage, story.run.usage, "each is counted once");
+}
+
+/// A person reads what one call asks for while another one of the turn runs.
+#[test]
+fn an_answer_about_a_call_stays_good_while_others_of_its_turn_return_and_not_once_it_asks_for_something_else() {
+    let mut story = Story::begun(20);
+    story.lists();
+    story.turn(1, &[json!({}), json!({ "n": 1 }), json!({ "n": 2 })]);
+    story.called(id(1, 0));
+    story.asks(id(1, 1), "approval");
+    let gate = story.run.waiting().next().unwrap().clone();
+    let seen = Decision::about_seen(&story.run, &gate, DecisionKind::APPROVE);
+    assert!(seen.seq.is_some());
+    let by = Actor::Person;
+    story.asks(id(1, 2), "approval");
+    story.returned(id(1, 0));
+    assert!(decide(&story.run, &seen, &by).is_ok(), "what it asks for is what was seen");
+    story.asks(id(1, 1), "approval");
+    let refused = decide(&story.run, &seen, &by).unwrap_err();
+    assert_eq!(refused.code, ErrorCode::StaleView, "it was asked anew since");
 }
 
 /// A result that was made elsewhere, by a model that could call tools: nobody says here that it called none.

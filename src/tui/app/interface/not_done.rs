@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use super::Interface;
-use crate::core::decide::{Decision, DecisionKind};
+use crate::core::decide::DecisionKind;
 use crate::core::document::RESULT;
-use crate::core::gate::GateKind;
 use crate::core::id::RunId;
 use crate::core::task::Kind as TaskKind;
 use crate::tui::app::any_screen::AnyScreen;
@@ -34,13 +33,13 @@ impl Interface {
                 None
             }
         };
-        if let Some(Change::Decide(run, decision)) = &change {
+        if let Some(Change::Decide(run, decision, draft)) = &change {
             for screen in &mut self.stack {
                 match screen {
                     AnyScreen::Run(screen) if screen.run().id == *run => screen.not_decided(&decision.key),
                     // It waits there again.
                     AnyScreen::Inbox(screen) => {
-                        let request = Box::new(Request::Change(Change::Decide(*run, decision.clone())));
+                        let request = Box::new(Request::Change(Change::Decide(*run, decision.clone(), draft.clone())));
                         screen.update(Message::NotDone { request, why: why.clone() });
                     }
                     _ => {}
@@ -88,21 +87,7 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
             }
             _ => None,
         },
-        Change::Decide(run, decision) => {
-            let Decision { key, call, attempt, kind: what, .. } = decision;
-            let (name, text) = match what {
-                DecisionKind::Edit { output: Value::String(text), .. } => (format!("edit {key} {}", attempt?), text),
-                DecisionKind::Edit { output, .. } => (format!("edit {key} {}", attempt?), output.to_string()),
-                DecisionKind::Retry { instruction, .. } => (format!("retry {key}"), instruction),
-                DecisionKind::Deny { reason } => (drafts::of_gate(GateKind::Approval, &key, call)?, reason),
-                // An object is a form that was filled in; the answer to anything else is no text, or a secret.
-                DecisionKind::Answer { value: value @ Value::Object(_) } => {
-                    (crate::tui::screens::form::answer_draft(&key), value.to_string())
-                }
-                _ => return None,
-            };
-            Some((run, name, text))
-        }
+        Change::Decide(run, decision, draft) => Some((run, draft?, text_of(decision.kind)?)),
         Change::WriteAnyway(_)
         | Change::Act { .. }
         | Change::Stop { .. }
@@ -115,4 +100,21 @@ fn kept_text(change: Change) -> Option<(RunId, String, String)> {
         | Change::KeepDraft { .. }
         | Change::KeepForm { .. } => None,
     }
+}
+
+/// The text that was typed for a decision, as its draft has it.
+fn text_of(decided: DecisionKind) -> Option<String> {
+    let written = |value: Value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let text = match decided {
+        DecisionKind::Edit { output, .. } => written(output),
+        DecisionKind::Approve { arguments, .. } => arguments?.to_string(),
+        DecisionKind::Retry { instruction, .. } => instruction,
+        DecisionKind::Deny { reason } => reason,
+        DecisionKind::Answer { value } => written(value),
+        _ => return None,
+    };
+    Some(text).filter(|text| !text.is_empty())
 }

@@ -468,7 +468,8 @@ impl ChatScreen {
         let effect = match (self.notice.as_ref().map(|notice| notice.about), call.gates.own(), model) {
             (Some(About::Failed), _, None) => Effect::Change(Change::GoOn(run)),
             (Some(About::Failed), _, model) => {
-                Effect::Change(Change::Decide(run, Decision::new(call.key.clone(), DecisionKind::Again { model })))
+                let again = Decision::new(call.key.clone(), DecisionKind::Again { model });
+                Effect::Change(Change::Decide(run, again, None))
             }
             (Some(About::Unfinished), Some(gate), model) => {
                 decision(&ShownGate::of(&self.run, gate), DecisionKind::Again { model })

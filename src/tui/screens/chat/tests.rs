@@ -273,7 +273,7 @@ fn another_model_answers_what_failed_at_once_and_else_what_follows() {
     let effects = pick(&mut open_with(&failed(FailureClass::Server, "500", ""), Some(letter())));
     let again = DecisionKind::Again { model: Some("big/m".into()) };
     assert!(
-        matches!(&effects[..], [Effect::Change(Change::Decide(_, decision))] if decision.kind == again),
+        matches!(&effects[..], [Effect::Change(Change::Decide(_, decision, _))] if decision.kind == again),
         "{effects:?}"
     );
     let effects = pick(&mut open(delivered()));
@@ -314,7 +314,7 @@ fn a_cut_answer_asks_how_to_continue_and_shows_as_far_as_it_came() {
     let mut screen = open_with(&cut(), Some(letter()));
     insta::assert_snapshot!(look(&mut screen, (80, 24)));
     let effects = press(&mut screen, &["^r"]);
-    let [Effect::Change(Change::Decide(_, decision))] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Change(Change::Decide(_, decision, _))] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!((&decision.kind, decision.attempt), (&DecisionKind::Again { model: None }, Some(1)));
 }
 

@@ -9,7 +9,7 @@ use super::{ChatScreen, Focus};
 use crate::core::call::{Attempt, Call};
 use crate::core::run::Status;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Canvas, Extent, Hit};
+use crate::tui::canvas::{Canvas, Extent, Hit, beside};
 use crate::tui::commands::{self, Id};
 use crate::tui::screens::{speaker, status_of};
 use crate::tui::text::wrap::wrap_text;
@@ -43,9 +43,9 @@ impl ChatScreen {
                 self.talk(canvas, body);
             }
         } else {
-            let wide = area.width * 9 / 20;
-            self.document(canvas, Rect { x: body.x + wide, width: body.width - wide, ..body });
-            self.talk(canvas, Rect { width: wide, ..body });
+            let (left, right) = beside(body, area.width * 9 / 20);
+            self.document(canvas, right);
+            self.talk(canvas, left);
         }
         let situation = self.situation();
         let help: Vec<_> = commands::help_hint(&situation).into_iter().collect();

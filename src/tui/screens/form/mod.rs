@@ -13,7 +13,6 @@ use crate::core::decide::DecisionKind;
 use crate::core::form::{Field, FieldType};
 use crate::core::gate::{Gate, GateBody, GateKind};
 use crate::core::id::RunId;
-use crate::core::key::Key;
 use crate::core::secret::Secret;
 use crate::core::settings::Trial;
 use crate::core::text::Untrusted;
@@ -127,7 +126,7 @@ impl FormScreen {
     pub fn unsaved(&self) -> Option<Unsaved> {
         let slot = match &self.purpose {
             For::Start(task, _) => Slot::Form(task.clone()),
-            For::Answer(gate) if gate.kind != GateKind::Secret => Slot::Run(gate.run, answer_draft(&gate.key)),
+            For::Answer(gate) if gate.kind != GateKind::Secret => Slot::Run(gate.run, drafts::of_form(gate)),
             For::Answer(_) => return None,
             For::Connect(provider) => drafts::of_provider(provider),
         };
@@ -376,12 +375,6 @@ impl FormScreen {
             }
         }
     }
-}
-
-/// The draft of an answer to what a call asks.
-#[must_use]
-pub fn answer_draft(key: &Key) -> String {
-    format!("answer {key}")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::chips::COUNT;
 use super::{Focus, HistoryRow, HistoryScreen, id_of};
 use crate::core::ports::RunRow;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Canvas, Extent, Hit};
+use crate::tui::canvas::{Canvas, Extent, Hit, beside};
 use crate::tui::commands;
 use crate::tui::screens::preview::{self, Preview, badges};
 use crate::tui::screens::run_state;
@@ -46,7 +46,7 @@ impl HistoryScreen {
             return;
         }
         let wide = if area.width < NARROW { area.width } else { area.width * 11 / 20 };
-        let left = Rect { width: wide, ..body };
+        let (left, right) = beside(body, wide);
         let inner = canvas.pane(left, "", !reads);
         self.search_box(canvas, Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: 1, ..inner });
         self.chips(canvas, Rect { y: inner.y + 1, height: 1, ..inner });
@@ -72,7 +72,7 @@ impl HistoryScreen {
         });
         canvas.overflow(Rect { y: inner.y + 2, height: left.bottom() - inner.y - 2, ..left }, hidden);
         if wide < area.width {
-            self.preview(canvas, Rect { x: body.x + wide, width: body.width - wide, ..body });
+            self.preview(canvas, right);
         }
         self.foot(canvas, area);
     }

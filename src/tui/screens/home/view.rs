@@ -9,7 +9,7 @@ use super::{HomeRow, HomeScreen, TaskRow};
 use crate::core::ports::RunRow;
 use crate::core::run::Status;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::Canvas;
+use crate::tui::canvas::{Canvas, beside};
 use crate::tui::commands::{self, Id};
 use crate::tui::screens::preview::{self, badges};
 use crate::tui::screens::run_state;
@@ -39,7 +39,7 @@ impl HomeScreen {
         self.header(canvas, Rect { height: 1, ..area });
         let body = Rect { y: area.y + 1, height: area.height - 2, ..area };
         let wide = if area.width < NARROW { area.width } else { area.width * 11 / 20 };
-        let left = Rect { width: wide, ..body };
+        let (left, right) = beside(body, wide);
         let inner = canvas.pane(left, "", true);
         self.search_box(canvas, Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: 1, ..inner });
         canvas.divide(left, inner.y + 1, "");
@@ -49,7 +49,7 @@ impl HomeScreen {
             self.list.paint(canvas, list, self.rows.len(), true, |at, cells| self.row(self.rows[at], cells, &theme));
         canvas.overflow(Rect { y: inner.y + 1, height: left.bottom() - inner.y - 1, ..left }, hidden);
         if wide < area.width {
-            self.preview(canvas, Rect { x: body.x + wide, width: body.width - wide, ..body });
+            self.preview(canvas, right);
         }
         let situation = self.situation();
         let help: Vec<_> = commands::help_hint(&situation).into_iter().collect();

@@ -218,7 +218,7 @@ impl InboxScreen {
             Message::NotDone { request, why } => {
                 match *request {
                     // It waits again.
-                    Request::Change(Change::Decide(run, decision)) => {
+                    Request::Change(Change::Decide(run, decision, _)) => {
                         self.decided.retain(|gate| gate.run != run || gate.key != decision.key);
                     }
                     Request::Change(Change::GoOn(run)) => self.taken_up.retain(|(taken, _)| *taken != run),

@@ -60,7 +60,7 @@ fn press(screen: &mut InboxScreen, keys: &[&str]) -> Vec<Effect> {
 
 fn decided(effects: &[Effect]) -> Vec<(String, DecisionKind)> {
     let of = |effect: &Effect| match effect {
-        Effect::Change(Change::Decide(_, Decision { key, kind: what, .. })) => Some((key.to_string(), what.clone())),
+        Effect::Change(Change::Decide(_, Decision { key, kind: what, .. }, _)) => Some((key.to_string(), what.clone())),
         _ => None,
     };
     effects.iter().filter_map(of).collect()
@@ -257,7 +257,7 @@ fn each_tool_call_that_waits_is_a_row_of_its_own_with_its_own_work() {
     assert!(second.contains("call: files/delete") && !second.contains("call: files/read"), "{second}");
     let effects = press(&mut screen, &["Y"]);
     let called = |effect: &Effect| match effect {
-        Effect::Change(Change::Decide(_, decision)) => decision.call.map(|call| call.to_string()),
+        Effect::Change(Change::Decide(_, decision, _)) => decision.call.map(|call| call.to_string()),
         _ => None,
     };
     assert_eq!(effects.iter().find_map(called).as_deref(), Some("2.1"), "{effects:?}");
@@ -367,7 +367,7 @@ fn a_document_that_waits_is_paged_compared_and_taken_here() {
     let copied = press(&mut screen, &["y"]);
     assert!(matches!(&copied[..], [Effect::Terminal(Terminal::Copy(text))] if text == "Theirs"), "{copied:?}");
     let taken = press(&mut screen, &["a"]);
-    let [Effect::Change(Change::Decide(_, decision))] = &taken[..] else { panic!("{taken:?}") };
+    let [Effect::Change(Change::Decide(_, decision, _))] = &taken[..] else { panic!("{taken:?}") };
     assert_eq!((decision.document.as_deref(), decision.version), (Some("notes"), Some(3)));
     assert_eq!(decision.kind, DecisionKind::Again { model: None });
 }

@@ -11,7 +11,7 @@ use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::task::Kind;
 use crate::core::text::Untrusted;
-use crate::tui::canvas::{Canvas, Extent, Hit};
+use crate::tui::canvas::{Canvas, Extent, Hit, beside};
 use crate::tui::commands::{self, Id};
 use crate::tui::documents;
 use crate::tui::screens::run::content::{Body, problems};
@@ -56,8 +56,9 @@ impl InboxScreen {
             self.list(canvas, body);
         } else {
             let wide = (area.width * 2 / 5).clamp(26, 46);
-            self.list(canvas, Rect { width: wide, ..body });
-            self.output(canvas, Rect { x: body.x + wide, width: body.width - wide, ..body });
+            let (left, right) = beside(body, wide);
+            self.list(canvas, left);
+            self.output(canvas, right);
         }
         let situation = self.situation_with(canvas.frame);
         let help: Vec<_> = commands::help_hint(&situation).into_iter().collect();

@@ -74,11 +74,11 @@ pub enum Body {
 }
 
 impl Content {
-    /// What `row` has to show; of a call the page that the person has gone to, if they have.
-    pub fn of(run: &Run, row: &OutlineRow, page: Option<Page>) -> Self {
+    /// What `row` has to show: of a call what waits in it at `gate`, or the page that the person has gone to, if they have.
+    pub fn of(run: &Run, row: &OutlineRow, gate: Option<&Gate>, page: Option<Page>) -> Self {
         match &row.id {
             RowId::Call(key) => match run.call(key) {
-                Some(call) => Self::of_call(run, row, call, call.gate(), page),
+                Some(call) => Self::of_call(run, row, call, gate, page),
                 None => Self::made(run, row, key.to_string(), Body::Says(pending(run).to_owned())),
             },
             RowId::Result | RowId::Document(_) => Self::of_document_row(run, row, page),
@@ -226,6 +226,14 @@ impl Content {
         let (short, _) = self.besides.as_ref()?;
         let key = key.map(|key| format!(": {key}")).unwrap_or_default();
         Some(format!("{} {short}{key}", if unfolded { "▾" } else { "▸" }))
+    }
+
+    /// It is one of several that wait in its call, which is said where nothing else tells which it is.
+    pub fn is_one_of(&mut self, at: usize, count: usize) {
+        if count > 1 && self.gate.is_some() && self.which.is_empty() {
+            self.which = format!("{} of {count} that wait", at + 1);
+            self.which_short = format!("{}/{count}", at + 1);
+        }
     }
 
     /// Whether both are of the same.

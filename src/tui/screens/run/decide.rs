@@ -66,7 +66,7 @@ impl RunScreen {
             Target::Gate(gate) => self.decided(gate, kind),
             Target::Call(call) => {
                 self.settled(&call.key, &kind);
-                vec![Effect::Change(Change::Decide(call.run, target.decision(kind)))]
+                vec![Effect::Change(target.decide(kind))]
             }
         }
     }
@@ -74,7 +74,7 @@ impl RunScreen {
     /// A decision about a call that does not wait.
     pub(super) fn on_call(&mut self, key: &Key, kind: DecisionKind) -> Vec<Effect> {
         self.settled(key, &kind);
-        vec![Effect::Change(Change::Decide(self.run.id, Decision::new(key.clone(), kind)))]
+        vec![Effect::Change(Change::Decide(self.run.id, Decision::new(key.clone(), kind), None))]
     }
 
     fn settled(&mut self, key: &Key, kind: &DecisionKind) {
@@ -108,7 +108,7 @@ impl RunScreen {
             return self.take_version(earlier.page);
         }
         let (Some(target), Some(call)) = (self.seen_target(), self.call()) else { return self.changed_meanwhile() };
-        let lines = pages::before_taking(&self.run, call, call.gate(), earlier.page);
+        let lines = pages::before_taking(&self.run, call, self.gate(), earlier.page);
         self.ask_once(lines, "Take it?", vec![(target, pages::take(earlier.page))])
     }
 
@@ -144,7 +144,7 @@ impl RunScreen {
         }
         let Some(call) = self.call() else { return Vec::new() };
         let key = call.key.clone();
-        match call.gate().map(Gate::kind) {
+        match self.gate().map(Gate::kind) {
             Some(kind) => self.decide(kind, DecisionKind::Again { model: None }),
             None => self.on_call(&key, DecisionKind::Again { model: None }),
         }
@@ -166,8 +166,9 @@ impl RunScreen {
 
     pub(super) fn ask(&mut self, question: &'static str, then: fn(ShownGate) -> Then, kind: GateKind) -> Vec<Effect> {
         let Some(gate) = self.seen_gate(kind) else { return self.changed_meanwhile() };
-        let draft = gate.draft().and_then(|name| self.drafts.get(&name)).map_or("", String::as_str);
-        self.over = Over::Ask { question, input: LineInput::new(draft), then: then(gate), problem: None };
+        let then = then(gate);
+        let draft = then.draft().and_then(|name| self.drafts.get(&name)).map_or("", String::as_str);
+        self.over = Over::Ask { question, input: LineInput::new(draft), then, problem: None };
         Vec::new()
     }
 

@@ -2,7 +2,7 @@
 
 use super::edit::Edited;
 use super::layer::Over;
-use super::retry;
+use super::rows::RowId;
 use super::{Note, RunScreen};
 use crate::core::document::RESULT;
 use crate::core::gate::GateKind;
@@ -12,7 +12,7 @@ use crate::tui::diff::printed;
 use crate::tui::documents::says_found;
 use crate::tui::drafts::{self, Slot, Unsaved};
 use crate::tui::effect::Effect;
-use crate::tui::shown::Target;
+use crate::tui::shown::{ShownGate, Target};
 use crate::tui::situation::{Screen, Selected, Situation};
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::line::LineInput;
@@ -114,35 +114,55 @@ impl RunScreen {
     /// What is said of a text about the selected call.
     fn says_of_call(&self, name: &str) -> Option<String> {
         let gate = self.content.gate.as_ref()?;
-        if gate.draft().as_deref() == Some(name) {
-            let (what, id) =
-                if gate.kind == GateKind::Approval { ("reason", Id::Deny) } else { ("result", Id::Worked) };
-            return Some(kept(what, id, Selected::Gate(gate.kind)));
-        }
-        let review = Selected::Gate(GateKind::Review);
-        let edited = Edited::new(Target::Gate(gate.clone()), None);
-        if gate.kind == GateKind::Approval && (name == edited.draft || name == edited.fields_draft()) {
-            let situation = Situation {
-                screen: Screen::Run,
-                selected: Selected::Gate(gate.kind),
-                by_model: true,
-                ..Situation::default()
-            };
-            let key = key_in(Id::Edit, &situation).unwrap_or_default();
-            Some(format!("your unsaved edit of the arguments is here: {key}"))
-        } else if gate.kind != GateKind::Review {
-            None
-        } else if name == edited.draft || name == edited.fields_draft() || name == edited.line_draft() {
-            Some(kept("edit", Id::Edit, review))
-        } else if let Some(page) = edited.page_of(name) {
-            let (what, key) = (format!("edit of attempt {}", page.attempt), key_of(Id::Edit, review));
-            Some(format!("your unsaved {what} is here: ← to it, then {key}"))
-        } else if name == retry::draft_name(&gate.key) {
-            Some(kept("instruction", Id::Retry, review))
-        } else {
-            None
+        let target = Target::Gate(gate.clone());
+        let edited = Edited::new(target.clone(), None);
+        let of_edit = name == edited.draft || name == edited.fields_draft() || name == edited.line_draft();
+        let (what, id) = match gate.kind {
+            GateKind::Approval | GateKind::Tools if name == drafts::of_refusal(gate) => ("reason", Id::Deny),
+            GateKind::Approval if name == drafts::of_result(gate) => ("answer in its place", Id::AnswerForTool),
+            GateKind::Approval if of_edit => ("edit of the arguments", Id::Edit),
+            GateKind::InDoubt if name == drafts::of_result(gate) => ("result", Id::Worked),
+            GateKind::Review if of_edit => ("edit", Id::Edit),
+            GateKind::Review if name == drafts::of_instruction(&gate.key) => ("instruction", Id::Retry),
+            GateKind::Review => {
+                let (page, key) = (edited.page_of(name)?, key_at(Id::Edit, gate));
+                return Some(format!("your unsaved edit of attempt {} is here: ← to it, then {key}", page.attempt));
+            }
+            _ => return None,
+        };
+        Some(format!("your unsaved {what} is here: {} opens it", key_at(id, gate)))
+    }
+
+    /// Whether a text about a row was begun that can be taken up there.
+    pub(super) fn has_draft(&self, row: &RowId) -> bool {
+        let mut begun = self.drafts.iter().filter(|(_, text)| !text.is_empty()).map(|(name, _)| name);
+        match row {
+            RowId::Call(key) => {
+                let gates = self.run.call(key).into_iter().flat_map(|call| call.gates.iter());
+                let open: Vec<String> = gates.flat_map(|gate| answers(&ShownGate::of(&self.run, gate))).collect();
+                begun.any(|name| drafts::is_about(name, key) && (!drafts::answers_a_gate(name) || open.contains(name)))
+            }
+            RowId::Result | RowId::Document(_) => {
+                begun.any(|name| drafts::document_of(name).map(|(of, _)| of) == row.document())
+            }
+            RowId::Group(_) | RowId::Step(_) => false,
         }
     }
+}
+
+/// The drafts that can be opened while that waits.
+fn answers(gate: &ShownGate) -> Vec<String> {
+    let target = Target::Gate(gate.clone());
+    let edit = drafts::of_edit(&target);
+    let fields = drafts::of_fields(&edit);
+    let mut names = vec![edit, fields, drafts::of_line(&target)];
+    match gate.kind {
+        GateKind::Approval => names.extend([drafts::of_refusal(gate), drafts::of_result(gate)]),
+        GateKind::Tools => names.push(drafts::of_refusal(gate)),
+        GateKind::InDoubt => names.push(drafts::of_result(gate)),
+        _ => names.push(drafts::of_form(gate)),
+    }
+    names
 }
 
 impl RunScreen {
@@ -166,12 +186,14 @@ impl RunScreen {
     }
 }
 
-/// Says that a text was found, and the key that opens it where that is selected.
-fn kept(what: &str, id: Id, selected: Selected) -> String {
-    format!("your unsaved {what} is here: {} opens it", key_of(id, selected))
-}
-
 fn key_of(id: Id, selected: Selected) -> String {
     let situation = Situation { screen: Screen::Run, selected, output: true, ..Situation::default() };
+    key_in(id, &situation).unwrap_or_default()
+}
+
+/// The key that opens it where that waits.
+fn key_at(id: Id, gate: &ShownGate) -> String {
+    let (selected, by_model) = (Selected::Gate(gate.kind), gate.call.is_some());
+    let situation = Situation { screen: Screen::Run, selected, output: true, by_model, ..Situation::default() };
     key_in(id, &situation).unwrap_or_default()
 }

@@ -19,6 +19,7 @@ use crate::core::schema;
 use crate::core::work::Work;
 use crate::tui::commands::Id;
 use crate::tui::diff::printed;
+use crate::tui::drafts;
 use crate::tui::effect::{Change, Effect, Purpose, Terminal};
 use crate::tui::shown::{Page, ShownGate, Target};
 use crate::tui::widgets::editor::Editor;
@@ -39,8 +40,7 @@ impl Edited {
     /// A draft belongs to the attempt that waits, and to the version that it was made from if that is another.
     pub(super) fn new(target: Target, from: Option<Page>) -> Self {
         let from = from.map(|page| format!(" from {}.{}", page.attempt, page.version)).unwrap_or_default();
-        let call = target.tool_call().map(|call| format!(" call {call}")).unwrap_or_default();
-        let draft = format!("edit {} {}{call}{from}", target.key(), target.attempt());
+        let draft = format!("{}{from}", drafts::of_edit(&target));
         Self { target, draft, before: Arc::default() }
     }
 
@@ -65,13 +65,12 @@ impl Edited {
 
     /// The name of what was typed for fields of the tree and not put in.
     pub(super) fn fields_draft(&self) -> String {
-        format!("fields of {}", self.draft)
+        drafts::of_fields(&self.draft)
     }
 
     /// The name under which the line interface keeps the same edit.
     pub(super) fn line_draft(&self) -> String {
-        let call = self.target.tool_call().map(|call| format!(" {call}")).unwrap_or_default();
-        format!("edit:{}{call}", self.target.key())
+        drafts::of_line(&self.target)
     }
 
     /// Whether what is edited are the arguments of a tool call, which is then allowed with them.
@@ -203,8 +202,7 @@ impl RunScreen {
         } else {
             // It goes on waiting, with the new version.
             (self.following, self.reports, self.paged) = (false, true, None);
-            let decision = edited.target.decision(DecisionKind::Edit { output, accept });
-            vec![Effect::Change(Change::Decide(run, decision))]
+            vec![Effect::Change(edited.target.decide(DecisionKind::Edit { output, accept }))]
         };
         let begun = effects.len();
         for name in [edited.draft.clone(), edited.fields_draft(), edited.line_draft()] {

@@ -12,6 +12,7 @@ use crate::core::text::Untrusted;
 use crate::core::work::Work;
 use crate::tui::asides;
 use crate::tui::documents::EditedDocument;
+use crate::tui::drafts;
 use crate::tui::markdown::Document;
 use crate::tui::shown::{ShownGate, Target};
 use crate::tui::situation::Layer;
@@ -104,7 +105,8 @@ impl Then {
     /// The draft of what is typed.
     pub fn draft(&self) -> Option<String> {
         match self {
-            Self::Deny(gate) | Self::Worked(gate) => gate.draft(),
+            Self::Deny(gate) => Some(drafts::of_refusal(gate)),
+            Self::Worked(gate) => Some(drafts::of_result(gate)),
             Self::Budget(_) | Self::WriteFile(_) => None,
         }
     }

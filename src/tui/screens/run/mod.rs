@@ -29,13 +29,13 @@ use chrono::{DateTime, Utc};
 
 use crate::core::call::{Attempt, AttemptStatus, Call, CallStatus, ToolUse};
 use crate::core::document::{RESULT, key_of};
-use crate::core::gate::{Answer, GateBody};
+use crate::core::gate::{Answer, Gate, GateBody};
 use crate::core::key::Key;
 use crate::core::run::{Run, Status};
 use crate::core::task::Task;
 use crate::core::text::Untrusted;
+use crate::core::tool_call::ToolCallId;
 use crate::tui::canvas::FrameInfo;
-use crate::tui::drafts::{document_of, is_about};
 use crate::tui::failure_panel;
 use crate::tui::markdown::Document;
 use crate::tui::screens::form::FormScreen;
@@ -140,6 +140,8 @@ pub struct RunScreen {
     unfolded: bool,
     /// After a decision the selection goes to what waits next, unless the person moves it first.
     following: bool,
+    /// Of several tool calls of a call that wait, the one that the person has gone to.
+    looked_at: Option<(Key, ToolCallId)>,
     /// What was decided here and is not yet seen to be: it waits no more.
     decided: HashMap<Key, ShownGate>,
     live: HashMap<Key, PartialOutput>,
@@ -177,6 +179,7 @@ impl RunScreen {
             zoom: false,
             unfolded: false,
             following: true,
+            looked_at: None,
             decided: HashMap::new(),
             live: HashMap::new(),
             content: Content::default(),
@@ -262,7 +265,7 @@ impl RunScreen {
                 _ if call.gates.is_empty() => Selected::Pending,
                 _ => Selected::Unread,
             },
-            (_, Some(call)) => match (call.gate(), call.status) {
+            (_, Some(call)) => match (self.gate(), call.status) {
                 // Whether it still waits as it was shown is looked at when it is decided, and said.
                 (Some(gate), _) if frame.gate.as_ref().is_some_and(|seen| seen.is_of(self.run.id, gate)) => {
                     Selected::Gate(gate.kind())
@@ -283,7 +286,7 @@ impl RunScreen {
             selected,
             acceptable: match self.content.earlier {
                 Some(earlier) => earlier.takeable,
-                None => call.and_then(Call::gate).is_some_and(|gate| gate.allows(Answer::Accept)),
+                None => self.gate().is_some_and(|gate| gate.allows(Answer::Accept)),
             },
             // Where there is room for the list alone, the text is not there before it is gone to.
             output: !self.content.is_empty() && (frame.content.is_some() || frame.row.is_none()),
@@ -291,7 +294,7 @@ impl RunScreen {
                 Over::Retry(retry) => retry.has_others(),
                 Over::Compare(compare) => compare.has_others(),
                 _ => match call {
-                    Some(call) => pages::pages(call, call.gate()).len() > 1,
+                    Some(call) => pages::pages(call, self.gate()).len() > 1,
                     None => self.document().is_some_and(|document| document.count() > 1),
                 },
             },
@@ -303,8 +306,8 @@ impl RunScreen {
             going: self.run.status == Status::Running,
             others: self.gates_elsewhere() > 0,
             rests: matches!(self.run.status, Status::Paused | Status::Failed),
-            tool: call.and_then(Call::gate).is_some_and(|gate| gate.tool().is_some()),
-            by_model: call.and_then(Call::gate).is_some_and(|gate| gate.tool().is_some() && gate.call.is_some()),
+            tool: self.gate().is_some_and(|gate| gate.tool().is_some()),
+            by_model: self.gate().is_some_and(|gate| gate.tool().is_some() && gate.call.is_some()),
             calls: self.shown_tools().is_some(),
             ..Situation::default()
         }
@@ -337,18 +340,6 @@ impl RunScreen {
         }
     }
 
-    /// Whether a text about a row was begun and not given.
-    fn has_draft(&self, row: &RowId) -> bool {
-        let mut begun = self.drafts.iter().filter(|(_, text)| !text.is_empty()).map(|(name, _)| name);
-        match row {
-            RowId::Call(key) => begun.any(|name| is_about(name, key)),
-            RowId::Result | RowId::Document(_) => {
-                begun.any(|name| document_of(name).map(|(of, _)| of) == row.document())
-            }
-            RowId::Group(_) | RowId::Step(_) => false,
-        }
-    }
-
     fn selected_row(&self) -> Option<&OutlineRow> {
         self.rows.get(self.list.selected)
     }
@@ -359,6 +350,27 @@ impl RunScreen {
             RowId::Call(key) => self.run.call(key),
             _ => None,
         }
+    }
+
+    /// What waits in the selected call: the tool call that the person has gone to, else what comes first.
+    fn gate(&self) -> Option<&Gate> {
+        let call = self.call()?;
+        let gone_to = self.looked_at.as_ref().filter(|(key, _)| *key == call.key);
+        gone_to.and_then(|(_, id)| call.gates.of(Some(*id))).or_else(|| call.gate())
+    }
+
+    /// Goes to what waits next: another tool call of the selected call, else another row.
+    fn next_waiting(&mut self) {
+        let shown = self.gate().map(|gate| gate.call);
+        let gates = self.call().into_iter().flat_map(|call| call.gates.iter());
+        let after = gates.skip_while(|gate| Some(gate.call) != shown).nth(1);
+        self.looked_at = after.and_then(|gate| Some((gate.key.clone(), gate.call?)));
+        if self.looked_at.is_none() {
+            self.list.selected = (self.list.selected + 1) % self.rows.len().max(1);
+            self.follow();
+        }
+        self.following = false;
+        self.show();
     }
 
     /// Makes the rows anew from the run; the selection stays on what it was on.
@@ -385,7 +397,7 @@ impl RunScreen {
         let run = Arc::clone(&self.run);
         self.decided.retain(|key, seen| {
             let document = seen.document.as_ref().and_then(|name| run.documents.get(name)?.gate.as_ref());
-            let gate = document.or_else(|| run.call(key).and_then(Call::gate));
+            let gate = document.or_else(|| run.call(key)?.gates.of(seen.call));
             gate.is_some_and(|gate| ShownGate::of(&run, gate) == *seen)
         });
         self.marked.retain(|key, seq| run.call(key).is_some_and(|call| call.seq == *seq));
@@ -439,12 +451,16 @@ impl RunScreen {
         if self.paged.as_ref().is_some_and(|paged| Some(&paged.row) != row) {
             self.paged = None;
         }
-        let content = match self.selected_row() {
+        let mut content = match self.selected_row() {
             None => Content::default(),
-            Some(row) => Content::of(&self.run, row, self.paged.as_ref().map(|paged| paged.page)),
+            Some(row) => Content::of(&self.run, row, self.gate(), self.paged.as_ref().map(|paged| paged.page)),
         };
         if content.is_same(&self.content) {
             return;
+        }
+        if let (Some(call), Some(gate)) = (self.call(), self.gate()) {
+            let at = call.gates.iter().position(|other| other.call == gate.call).unwrap_or(0);
+            content.is_one_of(at, call.gates.len());
         }
         // A text that was followed while it streamed stays where it is when it is complete; one that begins is followed.
         let begins = content.streams() && !self.content.streams();

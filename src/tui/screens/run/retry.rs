@@ -17,6 +17,7 @@ use crate::core::step_name::StepName;
 use crate::core::task::Body;
 use crate::core::work::Work;
 use crate::tui::commands::Id;
+use crate::tui::drafts;
 use crate::tui::effect::{Again, Change, Effect};
 use crate::tui::layers::ask::decision;
 use crate::tui::quote::Quote;
@@ -141,7 +142,7 @@ impl Retry {
 
     /// The name of its draft, and the instruction as far as it is typed.
     pub fn unsaved(&self) -> (String, Option<String>) {
-        (draft_name(&self.key), (!self.input.is_empty()).then(|| self.input.text()))
+        (drafts::of_instruction(&self.key), (!self.input.is_empty()).then(|| self.input.text()))
     }
 
     /// How many lines it would take.
@@ -213,7 +214,7 @@ impl RunScreen {
     }
 
     fn open_retry(&mut self, mut retry: Retry) {
-        let draft = self.drafts.get(&draft_name(&retry.key)).cloned().unwrap_or_default();
+        let draft = self.drafts.get(&drafts::of_instruction(&retry.key)).cloned().unwrap_or_default();
         retry.input = Editor::at_end(&draft);
         self.over = Over::Retry(Box::new(retry));
     }
@@ -223,7 +224,7 @@ impl RunScreen {
         let Retry { key, gate, input, scope, model, others, quote, also, .. } = retry;
         let typed = input.text();
         let instruction = quote.map_or_else(|| typed.clone(), |quote| quote.with(&typed));
-        let name = draft_name(&key);
+        let name = drafts::of_instruction(&key);
         self.drafts.remove(&name);
         let run = self.run.id;
         let mut again = |key: Key, gate: Option<ShownGate>, scope| {
@@ -299,8 +300,4 @@ impl RunScreen {
             }
         }
     }
-}
-
-pub(super) fn draft_name(key: &Key) -> String {
-    format!("retry {key}")
 }

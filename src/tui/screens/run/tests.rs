@@ -102,7 +102,7 @@ fn decided(effects: &[Effect]) -> Vec<&Decision> {
     effects
         .iter()
         .filter_map(
-            |effect| if let Effect::Change(Change::Decide(_, decision)) = effect { Some(decision) } else { None },
+            |effect| if let Effect::Change(Change::Decide(_, decision, _)) = effect { Some(decision) } else { None },
         )
         .collect()
 }

@@ -260,10 +260,7 @@ impl RunScreen {
             }
             Id::Yes | Id::No => self.confirmed(id == Id::Yes),
             Id::NextWaiting => {
-                self.list.selected = (self.list.selected + 1) % self.rows.len().max(1);
-                self.follow();
-                self.following = false;
-                self.show();
+                self.next_waiting();
                 Vec::new()
             }
             Id::Back => self.back(),
@@ -370,8 +367,8 @@ impl RunScreen {
         let paged = self.paged.as_ref().map(|paged| paged.page);
         let (from, page) = match (self.call(), self.document()) {
             (Some(call), _) => {
-                let from = paged.unwrap_or_else(|| pages::current(call, call.gate()));
-                (from, pages::step(call, call.gate(), from, by))
+                let from = paged.unwrap_or_else(|| pages::current(call, self.gate()));
+                (from, pages::step(call, self.gate(), from, by))
             }
             (None, Some(document)) => {
                 let from = paged.unwrap_or_else(|| documents::current(document));
@@ -404,7 +401,7 @@ impl RunScreen {
             return Vec::new();
         }
         let shown = self.content.earlier.map(|earlier| earlier.page);
-        match self.call().and_then(|call| Compare::of(call, shown, pages::current(call, call.gate()))) {
+        match self.call().and_then(|call| Compare::of(call, shown, pages::current(call, self.gate()))) {
             Some(compare) => self.over = Over::Compare(Box::new(compare)),
             None => self.note = Some(Note::Failed("there is no other output to compare it with".to_owned())),
         }

@@ -15,7 +15,7 @@ use crate::core::gate::GateKind;
 use crate::core::model::is_demo;
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
-use crate::tui::canvas::{Canvas, Extent, Hit};
+use crate::tui::canvas::{Canvas, Extent, Hit, beside};
 use crate::tui::commands::{self, Hint, Id};
 use crate::tui::documents;
 use crate::tui::markdown::Document;
@@ -74,8 +74,9 @@ impl RunScreen {
             return;
         }
         let wide = if area.width >= 100 { (area.width / 4).clamp(25, 36) } else { 22 };
-        self.list(canvas, Rect { width: wide, ..area });
-        self.right(canvas, Rect { x: area.x + wide, width: area.width - wide, ..area });
+        let (left, right) = beside(area, wide);
+        self.list(canvas, left);
+        self.right(canvas, right);
     }
 
     fn header(&self, canvas: &mut Canvas<'_>, area: Rect) {
@@ -378,7 +379,7 @@ impl RunScreen {
                     return self.versions(document, theme, cells);
                 }
                 let Some(call) = self.call() else { return Vec::new() };
-                let earlier = self.content.says_earlier(call, call.gate());
+                let earlier = self.content.says_earlier(call, self.gate());
                 let earlier = earlier.map(|says| Line::styled(format!(" {says}"), theme.waiting));
                 let shown = self.content.id.as_ref().map_or(0, |id| id.attempt);
                 let key = commands::key_in(Id::Thoughts, &self.situation());

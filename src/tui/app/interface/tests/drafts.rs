@@ -305,3 +305,45 @@ fn a_version_that_could_not_be_taken_is_no_draft() {
         assert_eq!(kept(&orders), [], "it is there as it was");
     }
 }
+
+#[test]
+fn what_was_typed_for_what_waits_and_was_not_taken_is_kept_and_opens_again() {
+    let waiting = || on(tools::waiting());
+    for (mut interface, opens, text, gives, name) in [
+        (waiting(), "i", "the notes", "Enter", "worked tidy 1 2.0"),
+        (waiting(), "i", r#"{"written":true}"#, "Enter", "worked tidy 1 2.0"),
+        (waiting(), "n", "not there", "Enter", "refuse tidy 1 2.0"),
+        (inbox(tools::waiting()), "i", "the notes", "Enter", "worked tidy 1 2.0"),
+        (inbox(tools::waiting()), "n", "not there", "Enter", "refuse tidy 1 2.0"),
+        (on(in_doubt()), "Enter", "7 files", "Enter", "worked push"),
+        (inbox(in_doubt()), "Enter", "7 files", "Enter", "worked push"),
+    ] {
+        press(&mut interface, &[opens]);
+        typed(&mut interface, text);
+        let (drafts, _) = not_taken(&mut interface, gives);
+        assert_eq!(drafts, [some(name, text)], "{opens}");
+    }
+    let mut interface = waiting();
+    press(&mut interface, &["e", "Enter"]);
+    typed(&mut interface, "x");
+    press(&mut interface, &["Enter"]);
+    let (drafts, shown) = not_taken(&mut interface, "^s");
+    let [(name, Some(text))] = &drafts[..] else { panic!("{drafts:?}") };
+    assert_eq!(name, "edit tidy 1 call 2.0");
+    assert!(text.contains("notes.mdx"), "{text}");
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(shown.contains("your unsaved edit of the arguments is here: e opens it"), "{shown}");
+    press(&mut interface, &["e"]);
+    assert!(look(&mut interface).contains("notes.mdx"));
+}
+
+/// What is kept of a decision that could not be kept, and what the screen shows then.
+fn not_taken(interface: &mut Interface, gives: &str) -> (Vec<Kept>, String) {
+    let orders = tell(interface, Message::Key(key(gives)));
+    let request = orders.into_iter().find_map(|order| match order {
+        Order::Backend(request @ Request::Change(Change::Decide(..))) => Some(Box::new(request)),
+        _ => None,
+    });
+    let orders = tell(interface, Message::NotDone { request: request.unwrap(), why: "the disk is full".into() });
+    (kept(&orders).into_iter().filter(|(_, text)| text.is_some()).collect(), look(interface))
+}

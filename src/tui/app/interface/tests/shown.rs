@@ -359,12 +359,12 @@ impl World {
                 let glance = |(run, _): &(RunId, _)| (*run, Glance::of(&self.runs[self.at(*run)].run, None, 0));
                 self.on_its_way.push_back(Message::Glances(asked.iter().map(glance).collect()));
             }
-            Request::Change(Change::Decide(run, decision)) => {
+            Request::Change(Change::Decide(run, decision, _)) => {
                 let run = self.at(run);
                 match decide(&self.runs[run].run, &decision, &"ana@host".into()) {
                     Ok(events) => events.into_iter().for_each(|event| self.kept(run, event)),
                     Err(why) => {
-                        let request = Change::Decide(self.runs[run].run.id, decision);
+                        let request = Change::Decide(self.runs[run].run.id, decision, None);
                         let request = Box::new(Request::Change(request));
                         self.on_its_way.push_back(Message::NotDone { request, why: why.to_string() });
                     }

@@ -33,7 +33,7 @@ fn a_question_is_about_the_run_that_stands_beneath_it() {
         let shown = world.seen.gate.clone().unwrap();
         world.press(asks);
         let (effects, _) = UiModel::update(&mut world.interface, Message::Key(key("Enter")));
-        let [Order::Backend(Request::Change(Change::Decide(run, decision)))] = effects.as_slice() else {
+        let [Order::Backend(Request::Change(Change::Decide(run, decision, _)))] = effects.as_slice() else {
             panic!("{asks}: {effects:?}")
         };
         assert_eq!((*run, &decision.key), (shown.run, &shown.key));
@@ -55,7 +55,7 @@ fn what_runs_is_what_stood_on_the_screen_when_it_was_allowed() {
     world.draw();
     let (effects, _) = UiModel::update(&mut world.interface, Message::Key(key("Y")));
     assert!(
-        matches!(effects.as_slice(), [Order::Backend(Request::Change(Change::Decide(_, decision)))] if decision.kind == DecisionKind::APPROVE),
+        matches!(effects.as_slice(), [Order::Backend(Request::Change(Change::Decide(_, decision, _)))] if decision.kind == DecisionKind::APPROVE),
         "{effects:?}"
     );
 }

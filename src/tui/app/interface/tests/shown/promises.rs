@@ -42,8 +42,10 @@ impl World {
                 }
             }
             Subject::Run => {
-                let title = format!("┌ tale {run} ");
-                assert!(self.frame.contains(&title), "{title} is not shown:\n{}", self.frame);
+                // A pane begins at a corner, or at the line that it has in common with the one beside it.
+                let titles = ["┬", "┌"].map(|corner| format!("{corner} tale {run} "));
+                let title = titles.into_iter().find(|title| self.frame.contains(title));
+                let title = title.unwrap_or_else(|| panic!("tale {run} is not shown:\n{}", self.frame));
                 // The pane under that title speaks of nothing else.
                 let (own, pane) = (format!("r{run}."), under(&self.frame, &title));
                 let all = marks(&pane);
@@ -59,7 +61,7 @@ impl World {
     pub(super) fn is_about_what_was_shown(&self, name: &str, order: &Order, before: &FrameInfo, layered: bool) {
         let bare = &self.bare;
         match order {
-            Order::Backend(Request::Change(Change::Decide(run, decision))) => {
+            Order::Backend(Request::Change(Change::Decide(run, decision, _))) => {
                 let at = self.at(*run);
                 let now = &self.runs[at].run;
                 let Ok(_) = decide(now, decision, &"ana@host".into()) else { return };
