@@ -42,6 +42,9 @@ use notice::{About, Notice};
 use recall::Recall;
 use transcript::Said;
 
+/// Said to who wants to work on with another version of the document than the one that counts.
+const TAKE_FIRST: &str = "not the newest version: a takes it, then it can be changed and used";
+
 /// Said to who wants another answer while one comes.
 const STILL: &str = "still answering: Esc in the conversation stops it";
 
@@ -403,6 +406,9 @@ impl ChatScreen {
             Id::Save | Id::SaveAccept => return self.save(id == Id::SaveAccept),
             Id::Restore => return self.restore(),
             Id::Copy => return vec![Effect::Terminal(Terminal::Copy(self.body.raw().block().into_owned()))],
+            Id::Change | Id::Retry | Id::FollowUp if self.is_earlier() => {
+                self.note = Some(TAKE_FIRST.to_owned());
+            }
             Id::Change => return self.change(),
             Id::Retry => return self.write_again(),
             Id::Compare => return self.compare(),

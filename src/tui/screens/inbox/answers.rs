@@ -186,9 +186,8 @@ impl InboxScreen {
     pub(super) fn write_file(&mut self) -> Vec<Effect> {
         match &self.content.body {
             Body::Text(text) if self.last_frame.content == self.content.id => {
-                let name = self.run().map(|run| format!("{}.md", run.task)).unwrap_or_default();
-                let ask = Ask::new("Write it to", &name, Then::WriteFile(text.raw().clone()));
-                vec![Above::effect(Kind::Ask(ask))]
+                let task = self.run().map(|run| run.task.clone()).unwrap_or_default();
+                vec![Above::effect(Kind::Ask(Ask::write(&task, text.raw())))]
             }
             _ => self.changed_meanwhile(),
         }

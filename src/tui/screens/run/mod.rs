@@ -309,6 +309,7 @@ impl RunScreen {
             tool: self.gate().is_some_and(|gate| gate.tool().is_some()),
             by_model: self.gate().is_some_and(|gate| gate.tool().is_some() && gate.call.is_some()),
             calls: self.shown_tools().is_some(),
+            forks: call.is_some_and(|call| !self.run.actions.contains_key(&call.key)),
             ..Situation::default()
         }
     }
