@@ -161,8 +161,9 @@ pub async fn doctor(app: &App, rebuild: bool, try_models: bool) -> Result<Exit, 
 /// Which servers of tools answer.
 async fn servers(app: &App, tools: &Tools) -> Result<String, Problem> {
     let declared = &app.settings()?.tools;
+    let inspected = tools::unless_interrupted(app, tools.servers.inspect(tools::here())).await?;
     let mut text = String::new();
-    for InspectedServer { server, tools, notes } in tools.servers.inspect(tools::here()).await {
+    for InspectedServer { server, tools, notes } in inspected {
         let Some(DeclaredTool::Server(how)) = declared.get(&server) else { continue };
         let how = tools::reached(&how.reach);
         match tools {

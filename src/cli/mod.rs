@@ -128,13 +128,33 @@ impl App {
         Ok(self.tools.get_or_init(|| self.dependencies.tools(settings)))
     }
 
-    /// Ends the servers that were started.
+    /// Ends the servers that were started: in good order, which may take seconds, or by force at a signal.
     async fn end_servers(&self) {
-        if let Some(tools) = self.tools.get() {
-            tools.servers.close().await;
+        let (tools, engine) = (self.tools.get(), self.engine.get());
+        if tools.is_none() && engine.is_none() {
+            return;
         }
-        if let Some(engine) = self.engine.get() {
-            engine.end_servers().await;
+        let end = async {
+            if let Some(tools) = tools {
+                tools.servers.close().await;
+            }
+            if let Some(engine) = engine {
+                engine.end_servers().await;
+            }
+        };
+        let signal = async {
+            match line::Signals::new() {
+                Ok(mut signals) => drop(signals.next().await),
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = end => {}
+            () = signal => {
+                tools.iter().for_each(|tools| tools.servers.abandon());
+                engine.into_iter().for_each(Engine::abandon);
+            }
         }
     }
 

@@ -30,6 +30,22 @@ const SHORT: usize = 70;
 /// Under which name a large result is spooled.
 const RESULT: &str = "result";
 
+/// Looks at servers, which may be slow to start and to answer: a signal ends that, and the servers.
+///
+/// # Errors
+/// A signal came.
+pub async fn unless_interrupted<T>(app: &App, looks: impl Future<Output = T>) -> Result<T, Problem> {
+    let mut signals = Signals::new()?;
+    tokio::select! {
+        looked = looks => Ok(looked),
+        _ = signals.next() => {
+            // While it still listens: a second signal is for this.
+            app.end_servers().await;
+            Err(Problem::interrupted(ErrorCode::Denied, "interrupted before every server of tools had answered"))
+        }
+    }
+}
+
 /// `tools`.
 ///
 /// # Errors
@@ -73,11 +89,12 @@ async fn list(app: &App, name: Option<&str>, json: bool) -> Result<Exit, Problem
         ));
         return Ok(Exit::Done);
     }
-    let servers = &app.tools()?.servers;
+    let tools = app.tools()?;
     let inspected = match name {
-        None => servers.inspect(here()).await,
+        None => unless_interrupted(app, tools.servers.inspect(here())).await?,
         Some(name) if matches!(declared[name], DeclaredTool::Server(_)) => {
-            servers.inspect_one(here(), name.to_owned()).await.into_iter().collect()
+            let looks = tools.servers.inspect_one(here(), name.to_owned());
+            unless_interrupted(app, looks).await?.into_iter().collect()
         }
         Some(_) => Vec::new(),
     };
@@ -208,7 +225,8 @@ async fn try_one(app: &App, args: &ToolCallArgs) -> Result<Exit, Problem> {
 
 /// The tool of a server, as that lists it.
 async fn listed(app: &App, server: &str, tool: &str) -> Result<ToolSpec, Problem> {
-    let inspected = app.tools()?.servers.inspect_one(here(), server.to_owned()).await;
+    let tools = app.tools()?;
+    let inspected = unless_interrupted(app, tools.servers.inspect_one(here(), server.to_owned())).await?;
     let Some(InspectedServer { tools, notes, .. }) = inspected else { return Err(unknown(app, server)?) };
     let tools = tools.map_err(|failure| Problem {
         exit: Exit::Failed,

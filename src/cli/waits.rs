@@ -8,7 +8,7 @@ use crate::core::description::Description;
 use crate::core::document::Document;
 use crate::core::failure::FailureClass;
 use crate::core::form::{Bound, Field, FieldType};
-use crate::core::gate::{Answer, BudgetBody, Gate, GateBody};
+use crate::core::gate::{Answer, BudgetBody, Gate, GateBody, ToolChange};
 use crate::core::run::Run;
 use crate::core::task::Kind;
 use crate::core::text::{Untrusted, visible};
@@ -105,14 +105,19 @@ pub fn about(run: &Run, gate: &Gate) -> String {
         }
         GateBody::Budget(budget) => over_budget(budget),
         GateBody::Tools(tools) => {
-            let changes: Vec<String> = tools.changes().collect();
+            let changes = tools.changes().map(|(tool, change)| match change {
+                ToolChange::New => format!("{tool} is new"),
+                ToolChange::Changed => format!("{tool} changed"),
+                ToolChange::Gone => format!("{tool} is gone"),
+            });
+            let changes: Vec<String> = changes.collect();
             let said = |tool: &ToolSpec| serde_json::to_string_pretty(tool).unwrap_or_default();
             let each = |what: &str, tools: &[ToolSpec]| {
                 let all = tools.iter().flat_map(|tool| ["\n".to_owned(), indented(&said(tool))]).collect::<String>();
                 if all.is_empty() { all } else { format!("\n{what}{all}") }
             };
             format!(
-                "the tools that it may call are not what they were: {}{}{}",
+                "the server's tools changed since this run last used them: {}{}{}",
                 changes.join(", "),
                 each("before:", &tools.before),
                 each("now:", &tools.after)

@@ -88,8 +88,10 @@ impl Program {
 }
 
 impl Engine {
-    /// Ends, by force, the programs of the runs that this process drives: it is about to end, and waits for nothing.
+    /// Ends, by force, the programs of the runs that this process drives, and what outlives attempts, such as servers of
+    /// tools: it is about to end, and waits for nothing.
     pub fn abandon(&self) {
+        self.shared.ports.executor.abandon();
         for program in self.driven().into_iter().flat_map(|run| left(&*self.shared.ports.spool, run)) {
             if let Some(group) = Pid::from_raw(program.pid) {
                 let _ = kill_process_group(group, Signal::KILL);

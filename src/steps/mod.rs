@@ -187,6 +187,12 @@ impl Executor for Steps {
             .map_or_else(|| Box::pin(std::future::ready(())) as BoxFuture<'_, ()>, |tools| tools.close())
     }
 
+    fn abandon(&self) {
+        if let Some(servers) = &self.tools.servers {
+            servers.abandon();
+        }
+    }
+
     fn knows_model(&self, name: &str) -> Result<(), Failure> {
         self.models.choice(Some(name)).map(|_| ())
     }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -49,6 +49,8 @@ pub struct Instance {
     patience: Duration,
     log: Arc<ServerLog>,
     state: tokio::sync::Mutex<State>,
+    /// The connection that there is, or that is being made.
+    newest: Mutex<Option<Arc<Peer>>>,
     /// How often its program was started since a call of it last returned, or somebody asked again.
     starts: AtomicU32,
     closing: CancellationToken,
@@ -95,8 +97,9 @@ enum Tried {
 impl Instance {
     pub fn new(server: String, reached: Reached, secrets: Arc<dyn Secrets>, patience: Duration) -> Arc<Self> {
         let log = Arc::new(ServerLog::new(Arc::clone(&secrets)));
-        let (state, starts, closing) = (tokio::sync::Mutex::default(), AtomicU32::new(0), CancellationToken::new());
-        Arc::new(Self { server, reached, secrets, patience, log, state, starts, closing })
+        let (state, newest, starts) = (tokio::sync::Mutex::default(), Mutex::default(), AtomicU32::new(0));
+        let closing = CancellationToken::new();
+        Arc::new(Self { server, reached, secrets, patience, log, state, newest, starts, closing })
     }
 
     /// The server, started if need be. Who does not wait for it to the end does not stop it from starting.
@@ -129,6 +132,7 @@ impl Instance {
         }
         self.log.clear();
         let peer = Peer::new(Arc::clone(&self.log));
+        *self.newest() = Some(Arc::clone(&peer));
         let (http, ended) = match &self.reached {
             Reached::Program(program) => (None, stdio::start(&self.server, program, &peer).await?),
             Reached::Http(address) => {
@@ -426,6 +430,18 @@ impl Instance {
                 failure
             }
             text => failure.with_detail(text),
+        }
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Option<Arc<Peer>>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends it without waiting for anything.
+    pub fn abandon(&self) {
+        self.closing.cancel();
+        if let Some(peer) = &*self.newest() {
+            peer.kill();
         }
     }
 

@@ -15,7 +15,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -58,8 +57,15 @@ struct Shared {
     secrets: Arc<dyn Secrets>,
     environment: BTreeMap<String, String>,
     patience: Duration,
-    instances: Mutex<HashMap<(String, Reached), Arc<Instance>>>,
-    closed: AtomicBool,
+    instances: Mutex<Instances>,
+}
+
+/// The servers that were needed so far.
+#[derive(Default)]
+struct Instances {
+    all: HashMap<(String, Reached), Arc<Instance>>,
+    /// There will be no others.
+    closed: bool,
 }
 
 impl McpServers {
@@ -77,8 +83,8 @@ impl McpServers {
         environment: BTreeMap<String, String>,
         patience: Duration,
     ) -> Self {
-        let (instances, closed) = (Mutex::default(), AtomicBool::new(false));
-        Self(Arc::new(Shared { configured, secrets, environment, patience, instances, closed }))
+        let instances = Mutex::default();
+        Self(Arc::new(Shared { configured, secrets, environment, patience, instances }))
     }
 }
 
@@ -103,26 +109,24 @@ impl Shared {
         names
     }
 
-    fn instances(&self) -> MutexGuard<'_, HashMap<(String, Reached), Arc<Instance>>> {
+    fn instances(&self) -> MutexGuard<'_, Instances> {
         self.instances.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The instance that a server is in a scope, and the longest wait for what its tools return.
     async fn instance(&self, scope: &ToolScope, name: &str) -> Result<(Arc<Instance>, Duration), Failure> {
         let Some(server) = self.server(scope, name) else { return Err(self.unknown(scope, name)) };
-        if self.closed.load(Ordering::SeqCst) {
-            return Err(Failure::new(FailureClass::Tool, format!("the server `{name}` has ended with Stepwell")));
-        }
         let start = std::path::absolute(&scope.cwd).unwrap_or_else(|_| scope.cwd.clone());
         let start = if scope.cwd == Path::new("") { std::env::current_dir().unwrap_or(start) } else { start };
         let reached = resolve::resolve(name, &server.reach, &start, &self.environment, &self.secrets).await?;
         let longest = server.timeout.unwrap_or(ToolServer::TIMEOUT).duration();
-        let instance = self
-            .instances()
-            .entry((name.to_owned(), reached.clone()))
-            .or_insert_with(|| Instance::new(name.to_owned(), reached, Arc::clone(&self.secrets), self.patience))
-            .clone();
-        Ok((instance, longest))
+        let mut instances = self.instances();
+        if instances.closed {
+            return Err(Failure::new(FailureClass::Tool, format!("the server `{name}` has ended with Stepwell")));
+        }
+        let new = || Instance::new(name.to_owned(), reached.clone(), Arc::clone(&self.secrets), self.patience);
+        let instance = instances.all.entry((name.to_owned(), reached.clone())).or_insert_with(new);
+        Ok((Arc::clone(instance), longest))
     }
 
     fn unknown(&self, scope: &ToolScope, name: &str) -> Failure {
@@ -200,14 +204,23 @@ impl ToolServers for McpServers {
     }
 
     fn ask_again(&self) {
-        self.0.instances().values().for_each(|instance| instance.ask_again());
+        self.0.instances().all.values().for_each(|instance| instance.ask_again());
+    }
+
+    fn abandon(&self) {
+        let mut instances = self.0.instances();
+        instances.closed = true;
+        instances.all.values().for_each(|instance| instance.abandon());
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {
         let shared = Arc::clone(&self.0);
         Box::pin(async move {
-            shared.closed.store(true, Ordering::SeqCst);
-            let instances: Vec<Arc<Instance>> = shared.instances().drain().map(|(_, instance)| instance).collect();
+            let instances: Vec<Arc<Instance>> = {
+                let mut instances = shared.instances();
+                instances.closed = true;
+                instances.all.values().cloned().collect()
+            };
             join_all(instances.iter().map(|instance| instance.close())).await;
         })
     }

@@ -29,6 +29,9 @@ pub trait Wire: Send + Sync {
 
     /// Nothing more will be sent.
     fn close(&self);
+
+    /// What answers ends now, if it is a program.
+    fn kill(&self) {}
 }
 
 /// Why a request has no result.
@@ -216,6 +219,13 @@ impl Peer {
         };
         if let Some(wire) = self.wire.get().filter(|_| is_over) {
             wire.close();
+        }
+    }
+
+    /// Ends the program that answers, without waiting for anything.
+    pub fn kill(&self) {
+        if let Some(wire) = self.wire.get() {
+            wire.kill();
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -41,10 +41,32 @@ pub struct Program {
     pub folder: PathBuf,
 }
 
+/// Its process group, until it has ended.
+#[derive(Clone)]
+struct Running(Arc<Mutex<Option<Group>>>);
+
+impl Running {
+    fn group(&self) -> MutexGuard<'_, Option<Group>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn terminate(&self) {
+        if let Some(group) = &*self.group() {
+            group.signal(Signal::TERM);
+        }
+    }
+
+    /// Ends what is left of it.
+    fn kill(&self) {
+        self.group().take();
+    }
+}
+
 /// Its stdin.
 struct Stdin {
     lines: Mutex<Option<UnboundedSender<String>>>,
     closed: CancellationToken,
+    running: Running,
 }
 
 impl Wire for Stdin {
@@ -59,6 +81,10 @@ impl Wire for Stdin {
     fn close(&self) {
         *self.lines.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.closed.cancel();
+    }
+
+    fn kill(&self) {
+        self.running.kill();
     }
 }
 
@@ -80,13 +106,13 @@ pub async fn start(server: &str, program: &Program, peer: &Arc<Peer>) -> Result<
     let mut child = child.map_err(|error| {
         failure(format!("cannot be started: the program `{name}` {}", process::not_started(&error)))
     })?;
-    let group = Group::of(child.id());
+    let running = Running(Arc::new(Mutex::new(Some(Group::of(child.id())))));
     let (lines, to_write) = unbounded_channel();
     if let Some(stdin) = child.stdin.take() {
         tokio::spawn(write(stdin, to_write, Arc::clone(peer)));
     }
     let closed = CancellationToken::new();
-    peer.connect(Box::new(Stdin { lines: Mutex::new(Some(lines)), closed: closed.clone() }));
+    peer.connect(Box::new(Stdin { lines: Mutex::new(Some(lines)), closed: closed.clone(), running: running.clone() }));
     peer.listens(true);
     let reading = tokio::spawn(read(child.stdout.take(), Arc::clone(peer)));
     let stderr = tokio::spawn(log(child.stderr.take(), Arc::clone(peer)));
@@ -94,7 +120,8 @@ pub async fn start(server: &str, program: &Program, peer: &Arc<Peer>) -> Result<
     let ends = ended.clone().drop_guard();
     tokio::spawn(async move {
         let _ends = ends;
-        watch(child, group, closed, reading, stderr, peer).await;
+        let _all_of_it = KilledWhenDropped(running.clone());
+        watch(child, running, closed, reading, stderr, peer).await;
     });
     Ok(ended)
 }
@@ -115,7 +142,7 @@ fn spawn(program: &Program, name: &str) -> io::Result<Child> {
 /// Waits until the program has ended, or is to end.
 async fn watch(
     mut child: Child,
-    group: Group,
+    running: Running,
     closed: CancellationToken,
     mut reading: JoinHandle<()>,
     stderr: JoinHandle<()>,
@@ -139,7 +166,7 @@ async fn watch(
         status = timeout(PATIENCE, child.wait()).await.ok().and_then(Result::ok);
     }
     if status.is_none() {
-        group.signal(Signal::TERM);
+        running.terminate();
         status = timeout(PATIENCE, child.wait()).await.ok().and_then(Result::ok);
     }
     // What it wrote before its end is read to its end, unless something that it started keeps the pipes.
@@ -151,7 +178,7 @@ async fn watch(
         let _ = stderr.await;
     };
     let read = timeout(PIPES, all_read).await;
-    drop(group);
+    running.kill();
     if read.is_err() {
         reading_stop.abort();
         stderr_stop.abort();
@@ -160,6 +187,15 @@ async fn watch(
         status = child.wait().await.ok();
     }
     peer.lose(&ended(status));
+}
+
+/// Nothing of a program outlives the task that watches it.
+struct KilledWhenDropped(Running);
+
+impl Drop for KilledWhenDropped {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
 }
 
 fn ended(status: Option<ExitStatus>) -> String {

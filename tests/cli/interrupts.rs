@@ -63,6 +63,47 @@ fn the_first_ctrl_c_is_obeyed_while_a_program_computes() {
     }
 }
 
+/// A server of tools that never answers, hears of its end, and does not obey.
+fn with_a_deaf_server() -> Home {
+    let home = Home::new();
+    let program = "trap 'echo told > told' TERM; echo $$ > pid; while :; do sleep 600 & wait; done";
+    home.write(
+        "config.toml",
+        &format!("[tools.deaf]\ncommand = [\"sh\", \"-c\", {program:?}]\ncwd = {:?}\n", home.path()),
+    );
+    home.write(
+        "workflows/ask/workflow.toml",
+        "id = \"ask\"\nname = \"Ask\"\n[[steps]]\nid = \"ask\"\nkind = \"tool\"\ntool = \"deaf/x\"\napprove = \"never\"\n",
+    );
+    home
+}
+
+#[test]
+fn a_server_of_tools_that_does_not_answer_ends_with_whoever_asked_it() {
+    for line in ["tools", "tools deaf", "doctor", "tools call deaf/x --yes"] {
+        let home = with_a_deaf_server();
+        let mut stepwell = start(&home, line);
+        let pid = written(&home.path().join("pid"));
+        interrupt(&stepwell);
+        assert_eq!(stepwell.wait().unwrap().code(), Some(130), "{line}");
+        until("the server has ended", || !runs(&pid));
+    }
+}
+
+#[test]
+fn the_second_ctrl_c_ends_the_process_and_servers_of_tools_that_do_not_obey() {
+    for line in ["tools", "run ask --approve all"] {
+        let home = with_a_deaf_server();
+        let mut stepwell = start(&home, line);
+        let pid = written(&home.path().join("pid"));
+        interrupt(&stepwell);
+        written(&home.path().join("told"));
+        interrupt(&stepwell);
+        assert_eq!(stepwell.wait().unwrap().code(), Some(130), "{line}");
+        until("the server has ended", || !runs(&pid));
+    }
+}
+
 #[test]
 fn the_second_ctrl_c_ends_the_process_and_what_it_started() {
     let home = Home::new();

@@ -211,6 +211,9 @@ pub trait Executor: Send + Sync {
         Box::pin(std::future::ready(()))
     }
 
+    /// The process ends now: what [`Self::close`] would end in good order is ended by force, and nothing is waited for.
+    fn abandon(&self) {}
+
     /// Whether a model of that name can be asked at all.
     ///
     /// # Errors

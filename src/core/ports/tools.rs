@@ -91,6 +91,9 @@ pub trait ToolServers: Send + Sync {
     /// A person asks for something again: a server that ended too often to be started again is started.
     fn ask_again(&self) {}
 
+    /// The process ends now: what [`Self::close`] would end in good order is ended by force, and nothing is waited for.
+    fn abandon(&self) {}
+
     /// Ends every server that was started.
     fn close(&self) -> BoxFuture<'static, ()>;
 }

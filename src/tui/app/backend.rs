@@ -461,7 +461,7 @@ impl Backend {
             Opening::FollowUp { task, input, text, from } => self.follow_up(task, input, text, from).await,
             Opening::Compare(old, new) => self.compare(old, new).await,
             Opening::Models(run, key) => self.list_models(run, &key).await,
-            Opening::PickModel { run, key, model } => self.pick_model(run, key, model).await,
+            Opening::PickModel { run, key, model, typed } => self.pick_model(run, key, model, typed).await,
             Opening::Agreed { provider, then } => {
                 let models = &self.services().await?.models;
                 models.agree(&provider);

@@ -140,7 +140,13 @@ async fn show(parts: Parts, threads: Handle) -> Result<String, TuiError> {
     let leaving = leaving.unwrap_or(Leaving::Pause(PauseReason::HungUp));
     let finished = if leaving == Leaving::GoOn { finish_answers(&backend, &mut interrupt).await } else { Vec::new() };
     let said = tokio::select! {
-        said = leave(&backend, leaving, &finished) => said,
+        said = async {
+            let said = leave(&backend, leaving, &finished).await;
+            if let Some(engine) = backend.engine() {
+                engine.end_servers().await;
+            }
+            said
+        } => said,
         _ = interrupt.recv() => {
             if let Some(engine) = backend.engine() {
                 engine.abandon();
