@@ -21,7 +21,7 @@ use crate::core::ports::{
 use crate::core::text::Untrusted;
 use crate::core::tool::{DeclaredTools, OfferedTools, OwnTool, ToolRules, ToolSpec};
 use crate::core::usage::Usage;
-use crate::core::work::Work;
+use crate::core::work::{PromptWork, Work};
 
 mod command;
 mod http;
@@ -150,12 +150,12 @@ impl Executor for Steps {
 
     fn estimate(&self, work: &Work) -> Usage {
         let Work::Prompt(work) = work else { return Usage::default() };
-        prompt::estimate(&*self.models, work, &work.messages, work.schema.as_ref())
+        prompt::estimate(&*self.models, work, &sent_first(work))
     }
 
     fn spent(&self, work: &Work, partial: &Untrusted) -> Usage {
         let Work::Prompt(work) = work else { return Usage::default() };
-        prompt::spent(&*self.models, work, &work.messages, work.schema.as_ref(), partial.data())
+        prompt::spent(&*self.models, work, &sent_first(work), partial.data())
     }
 
     fn lane(&self, work: &Work) -> Option<(String, usize)> {
@@ -188,6 +188,11 @@ impl Executor for Steps {
     fn knows_model(&self, name: &str) -> Result<(), Failure> {
         self.models.choice(Some(name)).map(|_| ())
     }
+}
+
+/// What the first request of an attempt sends, as far as it is known before its tools are listed.
+fn sent_first(work: &PromptWork) -> prompt::Sent<'_> {
+    prompt::Sent { messages: &work.messages, schema: work.schema.as_ref(), offers: &[] }
 }
 
 /// Why an attempt was broken off.

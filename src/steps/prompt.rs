@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use self::answer::{Answer, Asking};
-pub use self::answer::{estimate, spent};
+pub use self::answer::{Sent, estimate, spent};
 use self::conversation::Conversation;
 use super::json_repair::JsonEnding;
 use super::{Interruption, deadline, failed, reading};

@@ -13,7 +13,7 @@ use super::transcript::LiveAnswer;
 use super::{GRACE, PromptError};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::{Discarded, Finish, Message, ModelCall, ModelRequest, Role};
+use crate::core::model::{Discarded, Finish, Message, ModelCall, ModelRequest, Role, ToolOffer};
 use crate::core::ports::{AttemptContext, AttemptRequest, Models};
 use crate::core::usage::{Usage, estimate_tokens};
 use crate::core::work::{PromptWork, Reply};
@@ -29,30 +29,37 @@ const CONTINUE: &str = "Your answer was cut off. Continue exactly where it stopp
 const IMAGE_TOKENS: u64 = 1_000;
 
 /// What a request of these messages is expected to use.
-pub fn estimate(models: &dyn Models, work: &PromptWork, messages: &[Message], schema: Option<&Value>) -> Usage {
-    models.estimate(&work.models, tokens_sent(messages, schema), work.max_tokens)
+pub fn estimate(models: &dyn Models, work: &PromptWork, sent: &Sent<'_>) -> Usage {
+    models.estimate(&work.models, sent.tokens(), work.max_tokens)
 }
 
 /// What a request of these messages used of which nothing is known but what had arrived. Where nothing had, it may never have
 /// reached the server.
-pub fn spent(
-    models: &dyn Models,
-    work: &PromptWork,
-    messages: &[Message],
-    schema: Option<&Value>,
-    arrived: &str,
-) -> Usage {
+pub fn spent(models: &dyn Models, work: &PromptWork, sent: &Sent<'_>, arrived: &str) -> Usage {
     if arrived.is_empty() {
         return Usage::default();
     }
-    models.spent(&work.models, tokens_sent(messages, schema), estimate_tokens(arrived))
+    models.spent(&work.models, sent.tokens(), estimate_tokens(arrived))
 }
 
-fn tokens_sent(messages: &[Message], schema: Option<&Value>) -> u64 {
-    let said = messages
-        .iter()
-        .map(|message| message.tokens() + IMAGE_TOKENS * u64::try_from(message.image_count()).unwrap_or(u64::MAX));
-    said.sum::<u64>() + schema.map_or(0, |schema| estimate_tokens(&schema.to_string()))
+/// What a model is sent.
+pub struct Sent<'a> {
+    pub messages: &'a [Message],
+    pub schema: Option<&'a Value>,
+    /// The tools that it may call.
+    pub offers: &'a [ToolOffer],
+}
+
+impl Sent<'_> {
+    fn tokens(&self) -> u64 {
+        let said = self
+            .messages
+            .iter()
+            .map(|message| message.tokens() + IMAGE_TOKENS * u64::try_from(message.image_count()).unwrap_or(u64::MAX));
+        let offered = self.offers.iter().map(ToolOffer::tokens);
+        let schema = self.schema.map_or(0, |schema| estimate_tokens(&schema.to_string()));
+        said.chain(offered).sum::<u64>() + schema
+    }
 }
 
 /// An answer without its thoughts.
@@ -104,7 +111,8 @@ impl Asking<'_> {
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Some("the step's `timeout` is over");
         }
-        let next = estimate(self.models, self.work, messages, schema);
+        let sent = Sent { messages, schema, offers: &self.conversation.offers };
+        let next = estimate(self.models, self.work, &sent);
         // What this attempt has used is counted when it ends, so it is a part of what is asked for.
         (!(self.context.may_spend)(self.measured.usage, next)).then_some("the budget does not allow another request")
     }
@@ -253,7 +261,9 @@ impl Asking<'_> {
             }
             None => {
                 let arrived = format!("{}{}", seen.thinking, seen.answer);
-                let used = spent(self.models, self.work, &sent.0, sent.1.as_ref(), &arrived);
+                let (messages, schema) = (&*sent.0, sent.1.as_ref());
+                let sent = Sent { messages, schema, offers: &self.conversation.offers };
+                let used = spent(self.models, self.work, &sent, &arrived);
                 self.measured.usage += used;
                 self.keep("", &seen.thinking, Vec::new());
                 let why = Why::Interrupted(why.unwrap_or(Interruption::Cancelled));
