@@ -23,6 +23,7 @@ use super::copy::PrivateCopy;
 use super::transport::{CallResult, CodeState, Opening, Request, Said, Transport, Turn};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::kept_files::KeptFiles;
+use crate::core::text::shortened;
 use crate::flow::{Environment, Interrupt};
 use crate::process::{self, Group};
 
@@ -490,9 +491,5 @@ fn read_errors(stderr: impl Read, errors: &Mutex<Errors>, place: &str) {
 
 fn shorten(text: &str) -> String {
     const LONGEST: usize = 200;
-    let text = text.trim();
-    if text.chars().count() <= LONGEST {
-        return text.to_owned();
-    }
-    text.chars().take(LONGEST).chain("…".chars()).collect()
+    shortened(text.trim(), LONGEST)
 }
