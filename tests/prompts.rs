@@ -495,6 +495,37 @@ fn a_text_without_a_mistake_comes_back_letter_for_letter_and_nobody_is_asked() {
 }
 
 #[test]
+fn a_part_that_cannot_be_proofread_is_named_and_the_others_are_read() {
+    let long: String = (0..900).map(|n| format!("Line {n} of a text with a misteak.\n\n")).collect();
+    let found =
+        json!([{ "quote": "Line 899 of a text with a misteak", "replacement": "Line 899", "reason": "Spelling." }]);
+    for all in [false, true] {
+        let found = found.clone();
+        let server = ModelServer::answering(move |_, request| match request.prompt() {
+            prompt if prompt.contains("Line 0 of") || all => Reply::status(400),
+            prompt if prompt.contains("Line 899 of") => Reply::json(&found),
+            _ => Reply::json(&json!([])),
+        });
+        let home = home(&server);
+        home.write("long.md", &long);
+        let done = home.run(["run", "proofread", "-i", "file=long.md"]);
+        if all {
+            assert!(done.code == 1 && done.err.contains("400"), "{done:?}");
+            continue;
+        }
+        home.run(["review", "last", "--accept"]).exits(0);
+        let wanted = long.replace("Line 899 of a text with a misteak", "Line 899");
+        assert_eq!(home.show("last")["result"]["body"], json!(wanted));
+        let report = home.run(["document", "last", "suggestions"]).exits(0).out;
+        assert!(
+            report.contains("- Part 1 of 5, from “Line 0 of a text with a misteak. Line 1” on, was not read: "),
+            "{report}"
+        );
+        assert!(report.contains("→ “Line 899”"), "{report}");
+    }
+}
+
+#[test]
 fn an_action_on_a_poem_sees_the_poem_and_its_plan_and_is_taken_back() {
     let plan = json!([{ "subject": "the rope", "image": "tar", "turn": "it begins" }]);
     let server = ModelServer::start([Reply::json(&plan), Reply::text("A rope of tar."), Reply::text("A plain rope.")]);

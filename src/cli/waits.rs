@@ -8,7 +8,7 @@ use crate::core::description::Description;
 use crate::core::document::Document;
 use crate::core::failure::FailureClass;
 use crate::core::form::{Bound, Field, FieldType};
-use crate::core::gate::{Answer, BudgetBody, Gate, GateBody};
+use crate::core::gate::{Answer, BudgetBody, Gate, GateBody, ToolChange};
 use crate::core::run::Run;
 use crate::core::task::Kind;
 use crate::core::text::{Untrusted, visible};
@@ -68,10 +68,10 @@ pub fn about(run: &Run, gate: &Gate) -> String {
         }
         GateBody::Approval(approval) if gate.call.is_some() => {
             let what = Description::of_approval(approval, run);
-            format!("its model asks to call a tool; may it do this?\n{}", indented(what.text().data()))
+            format!("its model asks to call a tool; approve this call?\n{}", indented(what.text().data()))
         }
         GateBody::Approval(approval) => {
-            format!("may it do this?\n{}", indented(Description::of_approval(approval, run).text().data()))
+            format!("approve this action?\n{}", indented(Description::of_approval(approval, run).text().data()))
         }
         GateBody::Input(input) if run.kind == Kind::Instruct => {
             let asked = input.text();
@@ -105,14 +105,19 @@ pub fn about(run: &Run, gate: &Gate) -> String {
         }
         GateBody::Budget(budget) => over_budget(budget),
         GateBody::Tools(tools) => {
-            let changes: Vec<String> = tools.changes().collect();
+            let changes = tools.changes().map(|(tool, change)| match change {
+                ToolChange::New => format!("{tool} is new"),
+                ToolChange::Changed => format!("{tool} changed"),
+                ToolChange::Gone => format!("{tool} is gone"),
+            });
+            let changes: Vec<String> = changes.collect();
             let said = |tool: &ToolSpec| serde_json::to_string_pretty(tool).unwrap_or_default();
             let each = |what: &str, tools: &[ToolSpec]| {
                 let all = tools.iter().flat_map(|tool| ["\n".to_owned(), indented(&said(tool))]).collect::<String>();
                 if all.is_empty() { all } else { format!("\n{what}{all}") }
             };
             format!(
-                "the tools that it may call are not what they were: {}{}{}",
+                "the server's tools changed since this run last used them: {}{}{}",
                 changes.join(", "),
                 each("before:", &tools.before),
                 each("now:", &tools.after)
@@ -218,9 +223,10 @@ fn commands(run: &Run, gate: &Gate) -> (String, Vec<String>) {
         return (review, Vec::new());
     }
     let (_, chosen) = flags.remove(first);
-    // What more may be said of a call that a model asks for.
-    let more = gate.tool().filter(|_| gate.call.is_some());
-    let more = more.into_iter().flat_map(|_| ["--approve --for-run", "--arguments FILE"].map(str::to_owned));
+    // What more may be said of a call of a tool; other arguments only where a model asks for it.
+    let for_run = gate.tool().map(|_| "--approve --for-run");
+    let arguments = gate.tool().and(gate.call).map(|_| "--arguments FILE");
+    let more = for_run.into_iter().chain(arguments).map(str::to_owned);
     (format!("{review} {chosen}"), more.chain(flags.into_iter().map(|(_, flag)| flag)).collect())
 }
 

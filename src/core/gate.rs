@@ -12,7 +12,8 @@ mod body;
 mod open;
 
 pub use body::{
-    ApprovalBody, BudgetBody, GateBody, InDoubtBody, InputBody, ReviewBody, SecretBody, StaleBody, ToolsBody,
+    ApprovalBody, BudgetBody, GateBody, InDoubtBody, InputBody, ReviewBody, SecretBody, StaleBody, ToolChange,
+    ToolsBody,
 };
 pub use open::OpenGates;
 
@@ -30,7 +31,7 @@ use super::work::Work;
 pub enum GateKind {
     /// The judgement of an attempt's output.
     Review,
-    /// The leave to act outside.
+    /// The approval of an effect.
     Approval,
     /// A form, or the next message of a conversation.
     Input,
@@ -47,6 +48,12 @@ pub enum GateKind {
 }
 
 impl GateKind {
+    /// Whether a person allows or denies it: an effect, or tools that have changed.
+    #[must_use]
+    pub fn asks_approval(self) -> bool {
+        matches!(self, Self::Approval | Self::Tools)
+    }
+
     /// The name in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -186,13 +193,19 @@ impl Gate {
         }
     }
 
+    /// What is to be approved.
+    #[must_use]
+    pub fn approval(&self) -> Option<&ApprovalBody> {
+        match &self.body {
+            GateBody::Approval(approval) => Some(approval),
+            _ => None,
+        }
+    }
+
     /// What is behind the name of the tool that is to be allowed.
     #[must_use]
     pub fn behind(&self) -> Option<&Fingerprint> {
-        match &self.body {
-            GateBody::Approval(approval) => approval.behind.as_ref(),
-            _ => None,
-        }
+        self.approval()?.behind.as_ref()
     }
 
     /// The arguments of the tool call that is to be allowed.

@@ -1,7 +1,7 @@
 //! What was said in a recording, read from whatever a transcript comes as.
 //!
-//! `WebVTT`, `SRT`, what `whisper` prints and writes, `SBV`, the JSON of transcribers, and plain text with or without times and
-//! names: all become a list of [`SpokenLine`]s, in the order in which they were said. Times, numbers, settings, styles and
+//! `WebVTT`, `SRT`, `SBV`, `SubStation`, `TTML`, what `whisper` prints and writes, the JSON of transcribers, songs with times,
+//! and plain text with or without times and names: all become a list of [`SpokenLine`]s, in the order in which they were said. Times, numbers, settings, styles and
 //! notes are no words; every word that was spoken is in the list once, also where captions roll and show a line again and
 //! again. A text that is in no known form is read as plain lines. Pure, in one pass or two, and nothing is refused.
 
@@ -10,10 +10,12 @@ use serde_json::{Value, json};
 mod cues;
 mod markup;
 mod plain;
+mod rows;
 mod segments;
 #[cfg(test)]
 mod tests;
 mod time;
+mod timed_text;
 
 pub use self::time::Moment;
 
@@ -37,7 +39,8 @@ pub struct SpokenLine {
 #[must_use]
 pub fn read(text: &str) -> Vec<SpokenLine> {
     let text = text.trim_start_matches('\u{feff}');
-    let lines = segments::read(text).or_else(|| cues::read(text)).unwrap_or_else(|| plain::read(text));
+    let known = [segments::read, rows::read, timed_text::read, cues::read].into_iter().find_map(|read| read(text));
+    let lines = known.unwrap_or_else(|| plain::read(text));
     lines.into_iter().flat_map(|line| divided(&line)).collect()
 }
 

@@ -15,8 +15,9 @@ pub mod words;
 use crossterm::event::{KeyCode, KeyEvent};
 
 use self::conditions::{
-    accepts_edit, allows, answer_failed, answers, edits_arguments, ended, failed, gate, has_versions, holds_up_answer,
-    instead_of, is_listed_only, layered, moves, moves_by_letter, on, on_run, pages, runs_again, takes_along,
+    accepts_edit, allows, answer_failed, answers, earlier_document, edits_arguments, ended, failed, gate, has_versions,
+    holds_up_answer, instead_of, is_listed_only, layered, moves, moves_by_letter, on, on_run, pages, rests_at,
+    runs_again, takes_along,
 };
 pub use self::id::Id;
 pub use self::moved::moved;
@@ -164,6 +165,9 @@ pub static TABLE: &[CommandEntry] = &[
         let of_chat = s.layer == Layer::Document && !s.acceptable && !s.going;
         s.output && (of_chat || on_run(s) && s.selected == Selected::Result && s.changes)
     }),
+    command!(Change, "Have it changed, once it is the newest (a takes it)", "", [c('c')], earlier_document),
+    command!(Retry, "Have it written again, once it is the newest (a takes it)", "", [c('r')], earlier_document),
+    command!(FollowUp, "Use it in another task, once it is the newest (a takes it)", "", [c('f')], earlier_document),
     command!(Compare, "Compare this version with the one before", "compare", [c('d')], |s| {
         s.layer == Layer::Document && s.several
     }),
@@ -208,7 +212,14 @@ pub static TABLE: &[CommandEntry] = &[
         "Fork: a new run that does this call again, and keeps what does not depend on it",
         "fork",
         [c('F')],
-        |s| { on(s, Screen::Run) && (s.selected == Selected::Accepted || instead_of(s, Behind::Accepted)) }
+        |s| on(s, Screen::Run) && s.forks && rests_at(s)
+    ),
+    command!(
+        Fork,
+        "Fork: a new run that does this call again, and keeps what does not depend on it",
+        "",
+        [c('F')],
+        |s| on(s, Screen::Run) && s.forks && !rests_at(s)
     ),
     command!(AcceptMarked, "Accept all that pass", "accept all", [c('A')], |s| {
         on(s, Screen::Run) && !s.marked && s.others && s.selected == Selected::Gate(GateKind::Review)
@@ -287,6 +298,7 @@ pub static TABLE: &[CommandEntry] = &[
         s.layer == Layer::Retry && s.several
     }),
     command!(Mark, "Tick it: the instruction is for it too", "tick", [c(' ')], |s| s.layer == Layer::Others),
+    command!(Submit, "Take it", "ok", [ENTER, Chord::ctrl('s')], |s| s.layer == Layer::Text),
     command!(Submit, "Take it", "ok", [ENTER], |s| {
         matches!(s.layer, Layer::Ask | Layer::FieldValue | Layer::Palette)
     }),
@@ -361,7 +373,7 @@ pub static TABLE: &[CommandEntry] = &[
         "A new line",
         "",
         [Chord::shift(KeyCode::Enter), Chord::alt(KeyCode::Enter), Chord::ctrl('j')],
-        |s| { on(s, Screen::Chat) || s.layer == Layer::Retry }
+        |s| { on(s, Screen::Chat) || matches!(s.layer, Layer::Retry | Layer::Text) }
     ),
     command!(Document, "To the document and back", "document", [TAB], |s| {
         on(s, Screen::Chat) && s.document && s.output
@@ -369,9 +381,13 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Document, "To the document, to write it yourself", "", [TAB], |s| {
         on(s, Screen::Chat) && s.document && !s.output
     }),
-    command!(Thoughts, "Show the model's thoughts, or fold them", "thoughts", [Chord::alt(KeyCode::Char('t'))], |s| {
-        on(s, Screen::Chat) && s.several
-    }),
+    command!(
+        Thoughts,
+        "Show its thoughts and tool calls, or fold them",
+        "details",
+        [Chord::alt(KeyCode::Char('t'))],
+        |s| { on(s, Screen::Chat) && s.several }
+    ),
     command!(Thoughts, "Show the model's thoughts, or fold them", "", [Chord::alt(KeyCode::Char('t'))], |s| {
         on_run(s) && s.prompt
     }),
@@ -383,7 +399,7 @@ pub static TABLE: &[CommandEntry] = &[
         |s| { on(s, Screen::Chat) && s.selected == Selected::Gate(GateKind::Input) && !s.tool }
     ),
     command!(External, "Take it to $EDITOR", "$EDITOR", [Chord::ctrl('g')], |s| {
-        matches!(s.layer, Layer::Edit | Layer::Fields | Layer::Retry) || on(s, Screen::Form)
+        matches!(s.layer, Layer::Edit | Layer::Fields | Layer::Retry | Layer::Text) || on(s, Screen::Form)
     }),
     command!(External, "Take the message to $EDITOR", "", [Chord::ctrl('g')], |s| on(s, Screen::Chat)),
     command!(

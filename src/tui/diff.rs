@@ -10,7 +10,7 @@ use similar::{ChangeTag, DiffTag, TextDiff};
 
 use super::text::wrap::{Piece, expand_tabs, wrap};
 use super::theme::Theme;
-use crate::core::text::{Untrusted, exact};
+use crate::core::text::{Untrusted, exact, json};
 
 /// Past this, the comparison gets coarser instead of slower.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -181,6 +181,13 @@ pub fn printed(value: &Value) -> Untrusted {
         Value::String(text) => Untrusted::from(text.as_str()),
         other => Untrusted::new(format!("{other:#}")),
     }
+}
+
+/// A value as it is opened for editing: as it is printed, with an escape for each character that an editor would not show.
+/// Read again it is the same value. A text that is no JSON, and has to become some, is opened in the same way.
+#[must_use]
+pub fn editable(value: &Value) -> String {
+    json(printed(value).data()).into_owned()
 }
 
 #[cfg(test)]

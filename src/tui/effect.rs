@@ -154,6 +154,8 @@ pub enum Purpose {
     Field(usize),
     /// The definition that Home asked for.
     Definition,
+    /// What is asked for above the screen.
+    Above,
 }
 
 /// What changes a run.
@@ -378,6 +380,8 @@ pub enum Opening {
         key: Key,
         /// A role or `PROVIDER/MODEL`.
         model: String,
+        /// The person typed its name.
+        typed: bool,
     },
     /// What was to be opened when the person was asked whether a provider that was only found may be used: they agreed.
     Agreed {

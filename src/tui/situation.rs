@@ -50,6 +50,8 @@ pub enum Layer {
     Document,
     /// One line is asked for: a reason, a budget, a result.
     Ask,
+    /// A text of several lines is asked for.
+    Text,
     /// Something is to be confirmed.
     Confirm,
     /// A text is searched: the matches have the keys.
@@ -155,6 +157,8 @@ pub struct Situation {
     pub by_model: bool,
     /// The attempt has called tools.
     pub calls: bool,
+    /// The run can be forked at the call.
+    pub forks: bool,
 }
 
 impl Situation {
@@ -162,7 +166,7 @@ impl Situation {
     #[must_use]
     pub fn takes_text(&self) -> bool {
         match self.layer {
-            Layer::Edit | Layer::FieldValue | Layer::Retry | Layer::Ask | Layer::Palette => true,
+            Layer::Edit | Layer::FieldValue | Layer::Retry | Layer::Ask | Layer::Text | Layer::Palette => true,
             Layer::None => matches!(self.screen, Screen::Home | Screen::Form | Screen::Chat | Screen::History),
             Layer::Fields
             | Layer::Others

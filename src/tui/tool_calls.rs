@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use crate::core::call::{Call, ToolCall, ToolCallEnd, ToolCallState, ToolUse, Turn};
 use crate::core::gate::{Gate, GateKind};
+use crate::core::key::Key;
+use crate::core::run::Run;
 use crate::core::text::{Untrusted, counted};
 use crate::core::tool::CallReturn;
 use crate::core::tool_call::ToolCallId;
@@ -61,6 +63,12 @@ impl Look {
             Self::Failed => theme.failed,
         }
     }
+}
+
+/// How many turns of an attempt have ended in calls of tools.
+pub fn turns_of(run: &Run, key: &Key, attempt: u32) -> usize {
+    let used = run.call(key).and_then(|call| call.attempt(attempt)?.tool_use.as_deref());
+    used.map_or(0, |used| used.turns.len())
 }
 
 /// How many there are, in words: `3 tool calls`.
@@ -114,11 +122,24 @@ pub fn unfolded(each: &ToolCall, cells: u16, theme: &Theme) -> Vec<Line<'static>
     lines
 }
 
-/// The calls of an attempt as a text; in full with what each was called with and returned. Nothing in them can leave its
-/// block: indented text has no end that could be written in it.
+/// The turns of an attempt as a text: what the model said in each, and its calls; in full with what each was called with and
+/// returned. Nothing in them can leave its block: indented text has no end that could be written in it.
 pub fn document(call: &Call, used: &ToolUse, in_full: bool) -> Document {
     let mut all = String::new();
-    for each in used.calls() {
+    for turn in &used.turns {
+        let said = turn.finished.text.data().trim();
+        if !said.is_empty() {
+            let parted = if all.is_empty() { "" } else { "\n" };
+            all.push_str(parted);
+            all.extend(said.lines().map(|line| format!("    {line}\n")));
+        }
+        calls(call, turn, in_full, &mut all);
+    }
+    Document::new(&Untrusted::new(all))
+}
+
+fn calls(call: &Call, turn: &Turn, in_full: bool, all: &mut String) {
+    for each in &turn.calls {
         let State { sign, says, .. } = state(call, each);
         let arguments = if in_full { String::new() } else { arguments(each.arguments()) };
         let words = [named(each), arguments, says].into_iter().filter(|word| !word.is_empty());
@@ -130,7 +151,6 @@ pub fn document(call: &Call, used: &ToolUse, in_full: bool) -> Document {
             all.extend(cut.then(|| format!("      {REST}\n")));
         }
     }
-    Document::new(&Untrusted::new(all))
 }
 
 /// The tool whose call waits at a gate, as it is shown.

@@ -290,6 +290,34 @@ fn nothing_to_tell_is_an_answer_and_nothing_is_saved() {
 }
 
 #[test]
+fn what_the_person_skips_of_the_log_or_of_the_notes_is_named() {
+    in_each_form(|form| {
+        let answer = |request: &Request| match request.prompt() {
+            prompt if prompt.contains(SORT) => json!([
+                { "group": "New", "entries": [{ "change": "Tea is made", "commits": ["1"], "act": "" }] },
+                { "group": "Fixed", "entries": [{ "change": "Milk is cold", "commits": ["2"], "act": "" }] },
+            ]),
+            _ => json!("- A line."),
+        };
+        let maintainer = with_two_commits(answer);
+        for at in 0..80 {
+            maintainer.git(&["commit", "-q", "--allow-empty", "-m", &format!("Add thing {at}")]);
+        }
+        let given = ["run", form, "-i", "version=2.0.0", "-i", "from=v1", "-i", "file="];
+        maintainer.run(&given).exits(3);
+        for (key, what) in
+            [("classify[0]", "--accept"), ("classify[1]", "--skip"), ("write[0]", "--skip"), ("write[1]", "--accept")]
+        {
+            maintainer.run(&["review", "last", key, what]);
+        }
+        let body = maintainer.last()["result"]["body"].as_str().unwrap().trim().to_owned();
+        let said = "# 2.0.0\n\n## Fixed\n\n- A line.\n\n*Not sorted: part 2 of 2 of the log, which was skipped.*\n\n\
+                    *Not written: “New”, which was skipped.*";
+        assert_eq!(body.replace("\n\n\n", "\n\n"), said, "{form}");
+    });
+}
+
+#[test]
 fn a_run_is_called_by_more_than_its_version() {
     let maintainer = with_two_commits(writer);
     maintainer.accept(FORMS[0], &["version=v0.1.0", "file="]).exits(0);

@@ -11,10 +11,12 @@ export default async function (run, inputs) {
       try {
         return { document, called, values: await run.step("read", { document, fields, names }) };
       } catch (error) {
-        return { document, called, values: null, why: error.reason };
+        return { document, called, values: null, why: error.reason, error };
       }
     }),
   );
+  // Where no document could be read there is nothing to tell: the run fails, and can be resumed.
+  if (read.length > 0 && read.every(({ error }) => error)) throw read[0].error;
 
   const notes = [];
   const records = read.flatMap(({ document, called, values }) => recordsOf(document.text, called, values ?? [], notes));

@@ -7,9 +7,7 @@
 export default async function (run, inputs) {
   const text = inputs.file ? inputs.file.text : inputs.text;
   const parts = divided(text);
-  const found = await Promise.all(
-    parts.map((part, at) => run.step("find", { part: part.text, number: at + 1, count: parts.length })),
-  );
+  const { found, unread } = await readAll(run, parts);
 
   const { placed, passed } = placedIn(parts, found);
   // A suggestion that the person skipped comes back as null.
@@ -24,8 +22,33 @@ export default async function (run, inputs) {
   });
   body += text.slice(end);
 
-  run.document("suggestions", { title: "Suggestions", body: report(placed, decided, passed) });
+  run.document("suggestions", { title: "Suggestions", body: report(placed, decided, passed, unread) });
   return { title: titled(inputs, text), body };
+}
+
+/** What was found in each part. A part that fails, or that the person skips, ends nothing: it is named. */
+async function readAll(run, parts) {
+  const [unread, failures] = [[], []];
+  const name = (at) => (parts.length > 1 ? `Part ${at + 1} of ${parts.length}, from “${beginning(parts[at].text)}” on,` : "The text");
+  const read = async (part, at) => {
+    try {
+      const found = await run.step("find", { part: part.text, number: at + 1, count: parts.length });
+      if (found === null) unread[at] = `${name(at)} was not read: it was skipped.`;
+      return found ?? [];
+    } catch (error) {
+      failures.push(error);
+      unread[at] = `${name(at)} was not read: ${error.reason.replace(/\.$/, "")}.`;
+      return [];
+    }
+  };
+  const found = await Promise.all(parts.map(read));
+  // Where nothing could be read there is no text to hand back: the run fails, and can be resumed.
+  if (failures.length === parts.length) throw failures[0];
+  return { found, unread: unread.filter(Boolean) };
+}
+
+function beginning(text) {
+  return [...text.trim().replace(/\s+/g, " ")].slice(0, 40).join("").trim();
 }
 
 /** The longest part that is read at once, in characters: beyond that a model overlooks more. */
@@ -53,7 +76,7 @@ function placedIn(parts, found) {
   const all = [];
   const passed = [];
   parts.forEach((part, at) => {
-    for (const suggestion of found[at] ?? []) {
+    for (const suggestion of found[at]) {
       if (suggestion.quote === suggestion.replacement) continue;
       const hits = hitsOf(part.text, suggestion.quote);
       if (hits.length === 0) passed.push({ suggestion, why: "these words do not occur in the text" });
@@ -102,14 +125,14 @@ function fitted(was, replacement, exact) {
 }
 
 /** What was suggested, and what came of it. */
-function report(placed, decided, passed) {
+function report(placed, decided, passed, unread) {
   const line = ({ quote, reason }, end) => `- “${quote}” ${end} *${reason}*`;
   const rows = placed.map(({ suggestion }, at) =>
     line(suggestion, decided[at] === null ? "stays." : `→ “${decided[at].replacement}”.`),
   );
   const left = passed.map(({ suggestion, why }) => line(suggestion, `→ “${suggestion.replacement}” was not put to you: ${why}.`));
-  if (rows.length + left.length === 0) return "Nothing to suggest.";
-  return [...rows, ...left].join("\n");
+  const all = [...unread.map((line) => `- ${line}`), ...rows, ...left];
+  return all.length === 0 ? "Nothing to suggest." : all.join("\n");
 }
 
 function titled(inputs, text) {

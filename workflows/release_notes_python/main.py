@@ -27,6 +27,12 @@ async def main(run, inputs):
 
     notes = (await run.step("assemble", {"groups": groups, "commits": bool(portions)})).strip()
     remarks = [left_out] if left_out else []
+    for number, sorted_portion in enumerate(sorted_changes, 1):
+        if sorted_portion is None:
+            remarks.append(f"Not sorted: part {number} of {len(sorted_changes)} of the log, which was skipped.")
+    for item, text in zip(items, written):
+        if text is None:
+            remarks.append(f"Not written: “{item['group']}”, which was skipped.")
     if inputs["file"] and groups:
         try:
             place = await run.step("place", {})

@@ -18,7 +18,12 @@ export default async function (run, inputs) {
   const groups = wanted.map((item, n) => ({ name: item.group, notes: written[n] })).filter((group) => group.notes !== null);
 
   const notes = (await run.step("assemble", { groups, commits: portions.length > 0 })).trim();
-  const remarks = left_out ? [left_out] : [];
+  const skipped = (list, name) => list.map((one, n) => (one === null ? `${name(n)}, which was skipped.` : null)).filter(Boolean);
+  const remarks = [
+    ...(left_out ? [left_out] : []),
+    ...skipped(sorted, (n) => `Not sorted: part ${n + 1} of ${sorted.length} of the log`),
+    ...skipped(written, (n) => `Not written: “${wanted[n].group}”`),
+  ];
   if (inputs.file && groups.length > 0) {
     try {
       const place = await run.step("place", {});

@@ -97,7 +97,7 @@ impl<'k> Known<'k> {
                 };
                 if !self.all().any(reached) {
                     let hint = self.hint(&pattern.value, "/*");
-                    report.error(&pattern.span, format!("`{}` is the name of no tool{hint}", pattern.value));
+                    report.error(&pattern.span, format!("no tool matches `{}`{hint}", pattern.value));
                 }
             }
         }

@@ -62,13 +62,13 @@ fn every_tool_that_there_is_not_is_said_with_its_place_and_what_there_is() {
     let prompt = |tools: &str| format!("[[steps]]\nid = \"a\"\nprompt = \"x\"\ntools = {tools}\n{OWN}");
     let call = |call: &str| format!("[[steps]]\nid = \"a\"\nkind = \"tool\"\n{call}\n{OWN}");
     for (text, wanted) in [
-        (prompt("[\"prise\"]"), "w.toml:6:10: `prise` is the name of no tool; did you mean `price`?"),
+        (prompt("[\"prise\"]"), "w.toml:6:10: no tool matches `prise`; did you mean `price`?"),
         (
             prompt("[\"fils/*\"]"),
             "w.toml:6:10: there is no server `fils`; did you mean `files`?; declare it in the config or here",
         ),
         (prompt("[\"price/*\"]"), "w.toml:6:10: `price` is one tool and no server; name it alone: `price`"),
-        (prompt("[\"x*\"]"), "w.toml:6:10: `x*` is the name of no tool"),
+        (prompt("[\"x*\"]"), "w.toml:6:10: no tool matches `x*`"),
         (prompt("[\"files/\"]"), "w.toml:6:10: \"files/\" names no tool"),
         (prompt("\"price\""), "w.toml:6:9: `tools` must be a list"),
         (prompt("[\"price\"]\napprove = \"inputs.x\""), "w.toml:7:"),

@@ -18,7 +18,7 @@ use crate::core::id::RunId;
 use crate::core::model::Message;
 use crate::core::run::Run;
 use crate::core::schema;
-use crate::core::text::output_text;
+use crate::core::text::{self, output_text};
 use crate::core::work::Work;
 
 const WORDS: [(Answer, &str); 4] =
@@ -176,7 +176,8 @@ pub async fn edit_arguments(
     let wanted = used.and_then(|used| used.tool(tool)).map(|spec| &spec.input);
     let Some(call) = gate.call else { return Ok(None) };
     let (draft, name) = (drafts::arguments(&gate.key, gate.attempt, call), format!("{}.{call}.json", gate.key));
-    let before = serde_json::to_string_pretty(args).unwrap_or_default();
+    // What an editor would not show is there as its escape: the same value.
+    let before = text::json(&serde_json::to_string_pretty(args).unwrap_or_default()).into_owned();
     let edited = until_valid(asker, context, run.id, (&draft, &name), &before, |text| read(text, true, wanted));
     Ok(edited.await?.map(|(arguments, _)| arguments))
 }

@@ -275,7 +275,7 @@ pub struct SecretBody {
     pub fingerprint: Option<Fingerprint>,
 }
 
-/// Tools that are not what they were when the run first listed them.
+/// Tools that are not what they were when the run last used them: what was allowed then is what they are compared with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolsBody {
     /// Those that have changed or are gone, as they were.
@@ -286,17 +286,25 @@ pub struct ToolsBody {
     pub fingerprint: Fingerprint,
 }
 
+/// What has become of a tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToolChange {
+    /// It was not there before.
+    New,
+    /// It is another than it was: in its description, what it takes or gives, or in what its server says of it.
+    Changed,
+    /// It is not there any more.
+    Gone,
+}
+
 impl ToolsBody {
-    /// What has become of each tool, in the order of what is shown: `files/read has changed`.
-    pub fn changes(&self) -> impl Iterator<Item = String> {
+    /// What has become of each tool, in the order of what is shown.
+    pub fn changes(&self) -> impl Iterator<Item = (&str, ToolChange)> {
         let was = |tool: &ToolSpec| self.before.iter().any(|before| before.tool == tool.tool);
         let is = |tool: &ToolSpec| self.after.iter().any(|after| after.tool == tool.tool);
-        let gone = self.before.iter().filter(move |tool| !is(tool)).map(|tool| format!("{} is gone", tool.tool));
-        let now = self.after.iter().map(move |tool| {
-            let what = if was(tool) { "has changed" } else { "is new" };
-            format!("{} {what}", tool.tool)
-        });
-        now.chain(gone)
+        let gone = self.before.iter().filter(move |tool| !is(tool)).map(|tool| (&*tool.tool, ToolChange::Gone));
+        let change = move |tool| if was(tool) { ToolChange::Changed } else { ToolChange::New };
+        self.after.iter().map(move |tool| (&*tool.tool, change(tool))).chain(gone)
     }
 }
 

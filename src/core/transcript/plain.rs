@@ -10,6 +10,9 @@ use crate::core::text::one_line;
 /// Of so many lines at least one begins with a time, in a text that has times.
 const TIMED_OF: usize = 4;
 
+/// What the file of a song says of it, by the names of these.
+const ABOUT_SONGS: [&str; 10] = ["ti", "ar", "al", "au", "lr", "length", "by", "offset", "re", "ve"];
+
 /// What a line says.
 enum Line<'t> {
     /// When the next words are spoken, and by whom.
@@ -54,6 +57,9 @@ fn read_line(line: &str, has_times: bool) -> Line<'_> {
     if !has_times {
         return words(line);
     }
+    if is_about_song(line) {
+        return Line::Mark(SpokenLine::default());
+    }
     if let Some((start, end, rest)) = leading(line) {
         let own = SpokenLine { start: Some(start), end, ..SpokenLine::default() };
         // `00:03 Ana Pérez`, with the words beneath, cannot be told from words.
@@ -65,6 +71,12 @@ fn read_line(line: &str, has_times: bool) -> Line<'_> {
         }
         None => words(line),
     }
+}
+
+/// `[ti:Harbour]`: what the file of a song says of the song.
+fn is_about_song(line: &str) -> bool {
+    let inner = line.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+    inner.and_then(|inner| inner.split_once(':')).is_some_and(|(name, _)| ABOUT_SONGS.contains(&name))
 }
 
 /// Whether times are what lines begin with here.

@@ -9,10 +9,19 @@ use super::{SpokenLine, markup, trimmed};
 use crate::core::json;
 
 /// Where the list may be.
-const LISTS: [&str; 8] =
-    ["segments", "transcription", "utterances", "chunks", "events", "results", "transcript", "monologues"];
+const LISTS: [&str; 9] = [
+    "segments",
+    "transcription",
+    "utterances",
+    "chunks",
+    "events",
+    "results",
+    "transcript",
+    "transcripts",
+    "monologues",
+];
 /// Lists inside of lists.
-const DEEPEST: usize = 4;
+const DEEPEST: usize = 5;
 
 /// Reads JSON; `None` for what is none, or has no words of anybody.
 pub fn read(text: &str) -> Option<Vec<SpokenLine>> {

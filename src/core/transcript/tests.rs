@@ -16,6 +16,57 @@ fn shown(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn forms_with_columns_and_captions_in_xml_are_their_words() {
+    let script = |rows: &str| {
+        format!("[Script Info]\nTitle: No word\n\n[V4+ Styles]\nFormat: Name\nStyle: D\n\n[Events]\n{rows}")
+    };
+    for (text, lines) in [
+        (
+            script(
+                "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n\
+                 Dialogue: 0,0:00:03.00,0:00:04.50,D,,0,0,0,,{\\i1}Then{\\i0}, later\n\
+                 Comment: 0,0:00:01.00,0:00:02.00,D,,0,0,0,,not said\n\
+                 Dialogue: 0,0:00:01.00,0:00:02.00,D,Ana,0,0,0,,First,\\Nof\\hall\n\
+                 Dialogue: 1,0:00:01.00,0:00:02.00,D,Ana,0,0,0,,{\\blur2}First,\\Nof\\hall\n\
+                 Dialogue: 0,0:00:01.00,0:00:02.00,D,,0,0,0,,{\\an7\\p1}m 0 0 l 10 10{\\p0}\n\
+                 Dialogue: 0,0:00:01.00,0:00:02.00,D,,0,0,0,fx,F\n",
+            ),
+            vec!["0:01-0:02 Ana: First, of all", "0:03-0:04 Then, later"],
+        ),
+        (script("Format: Start, End, Text\nDialogue: 0:00:01.00,0:00:02.00,a, b\n"), vec!["0:01-0:02 a, b"]),
+        ("start\tend\ttext\n0\t1500\tHello\n1500\t61000\tWhat:\tyou?\n".to_owned(), vec!["0:00-0:01 Hello", "0:01-1:01 What: you?"]),
+        (
+            "<?xml version=\"1.0\"?>\n<!-- <p>no</p> -->\n<tt:tt xmlns:tt=\"x\" ttp:frameRate=\"25\"><tt:head><ttm:title>No</ttm:title>\
+             </tt:head><tt:body><tt:div>\n<tt:p xml:id=\"a\" begin=\"00:00:01.000\" end='00:00:02:00'>Salt &amp; <tt:span>pepper</tt:span>\
+             <tt:br/>on\n  it</tt:p><tt:p begin=\"3s\" dur=\"500ms\">Yes</tt:p><tt:p/></tt:div></tt:body></tt:tt>"
+                .to_owned(),
+            vec!["0:01-0:02 Salt & pepper on it", "0:03-0:03 Yes"],
+        ),
+        (
+            "<tt ttp:tickRate=\"10000000\"><body><div><p begin=\"10000000t\" end=\"20000000t\">One</p></div></body></tt>".to_owned(),
+            vec!["0:01-0:02 One"],
+        ),
+        (
+            "<?xml version=\"1.0\" ?><transcript><text start=\"1.5\" dur=\"2\">It&amp;#39;s &lt;i&gt;so&lt;/i&gt;</text></transcript>".to_owned(),
+            vec!["0:01-0:03 It's so"],
+        ),
+        (
+            "<timedtext format=\"3\"><head><pen id=\"1\"/></head><body><p t=\"1000\" d=\"500\"><s>two</s><s t=\"9\"> words</s></p></body></timedtext>"
+                .to_owned(),
+            vec!["0:01-0:01 two words"],
+        ),
+        ("[ti:Tea]\n[ar:Ana]\n[length: 1:00]\n[00:01.00]Pour it\n[00:02.00]Drink it\n".to_owned(), vec!["0:01- Pour it", "0:02- Drink it"]),
+        (r#"{"results": {"transcripts": [{"transcript": "All of it."}], "items": []}}"#.to_owned(), vec!["All of it."]),
+        // Only what it begins with makes a text one of these.
+        ("<p>One</p>".to_owned(), vec!["<p>One</p>"]),
+        ("start\tend\ttext\nof the play\n".to_owned(), vec!["start end text", "of the play"]),
+        ("[Script Info]\nis what it begins with".to_owned(), vec!["[Script Info]", "is what it begins with"]),
+    ] {
+        assert_eq!(shown(&text), lines, "{text}");
+    }
+}
+
+#[test]
 fn captions_are_their_words_with_times_and_names() {
     for (text, lines) in [
         ("1\n00:00:01,000 --> 00:00:02,500\nHello\nthere.\n", vec!["0:01-0:02 Hello there."]),

@@ -23,7 +23,7 @@ use crate::core::text::{Untrusted, counted};
 use crate::tui::canvas::{Canvas, FrameInfo, Hit};
 use crate::tui::commands::{Id, command, holds, moved};
 use crate::tui::drafts::{self, Drafts, Unsaved};
-use crate::tui::effect::{Change, Effect, Errand, Go, Leaving, Order, Terminal, Ticket};
+use crate::tui::effect::{Change, Effect, Errand, Go, Leaving, Order, Purpose, Terminal, Ticket};
 use crate::tui::layers::{Above, Choose, Entry, Help, Kind, Pick, picks};
 use crate::tui::message::Message;
 use crate::tui::runtime::UiModel;
@@ -154,6 +154,7 @@ impl Interface {
             Message::Key(_) | Message::Paste(_) | Message::Mouse(_) if self.awaited.is_some() => self.keep(message),
             Message::Key(key) => (self.key(key), true),
             Message::Paste(_) | Message::Mouse(_) if self.above.is_some() => (self.above(message), true),
+            Message::Edited(Purpose::Above, _) => (self.above(message), true),
             // Who drags wants to mark text, which only the terminal can.
             Message::Mouse(mouse) if matches!(mouse.kind, MouseEventKind::Drag(_)) => {
                 self.top_mut().update(Message::Done(MARKING.to_owned()))
@@ -307,14 +308,16 @@ impl Interface {
         let outcome = above.update(message);
         let mut effects = outcome.effects;
         if outcome.closes {
-            self.above = None;
+            self.above = above.below();
             self.asks_to_leave = false;
             // Given, it is done with; left, it is kept.
             let left = effects.iter().any(|effect| matches!(effect, Effect::Change(Change::KeepDraft { .. })));
             let given = typed.filter(|_| !left).map(|typed| Unsaved { text: None, ..typed });
             effects.extend(self.drafts.keep(given).into_iter().map(Effect::Change));
         }
-        if let Some(id) = outcome.give {
+        if outcome.give == Some(Id::Help) && self.above.is_some() {
+            self.above = self.above.take().map(Above::helped);
+        } else if let Some(id) = outcome.give {
             effects.extend(self.own(id).unwrap_or_else(|| self.top_mut().give(id)));
         }
         effects

@@ -36,11 +36,11 @@ impl Backend {
     }
 
     /// A model was picked. One that was only found is asked about first.
-    pub async fn pick_model(&self, run: RunId, key: Key, model: String) -> Result<Made, String> {
+    pub async fn pick_model(&self, run: RunId, key: Key, model: String, typed: bool) -> Result<Made, String> {
         let models = &self.services().await?.models;
         let needed = consent::needed_for(&**models, Some(&model)).await.map_err(|unknown| unknown.to_string())?;
         if let Some(choice) = needed {
-            let then = Box::new(Opening::PickModel { run, key, model });
+            let then = Box::new(Opening::PickModel { run, key, model, typed });
             return Ok(Ready::Consent { choice, then }.into());
         }
         Ok(Ready::Model { run, key, model }.into())

@@ -26,10 +26,14 @@ pub(super) fn reads(s: &Situation) -> bool {
         )
 }
 
-/// A layer that belongs to its screen, and is no question: help can be asked for there too. What lies above any screen
-/// names none.
+/// A layer that is no question of one line, and no list of commands itself: help can be asked for there too.
 pub(super) fn layered(s: &Situation) -> bool {
-    s.screen != Screen::Home && !matches!(s.layer, Layer::None | Layer::Ask | Layer::Confirm)
+    !matches!(s.layer, Layer::None | Layer::Ask | Layer::Confirm | Layer::Palette | Layer::Help)
+}
+
+/// Another version of the document of a conversation is shown than the one that counts.
+pub(super) fn earlier_document(s: &Situation) -> bool {
+    s.layer == Layer::Document && s.acceptable
 }
 
 /// It waits to be allowed: an effect, or tools that have changed.
@@ -41,6 +45,11 @@ pub(super) fn allows(s: &Situation) -> bool {
 pub(super) fn edits_arguments(s: &Situation) -> bool {
     let edits = matches!(s.layer, Layer::Edit | Layer::Fields);
     s.screen == Screen::Run && edits && s.selected == Selected::Gate(GateKind::Approval)
+}
+
+/// The call has ended, well or not: what came of it, or of an earlier attempt, is shown.
+pub(super) fn rests_at(s: &Situation) -> bool {
+    s.selected == Selected::Accepted || ended(s) || instead_of(s, Behind::Accepted)
 }
 
 /// In a conversation, an answer is under way.

@@ -5,7 +5,7 @@ use super::*;
 const SCREENS: [Screen; 7] =
     [Screen::Home, Screen::Form, Screen::Run, Screen::Chat, Screen::History, Screen::Inbox, Screen::Connect];
 
-const LAYERS: [Layer; 18] = [
+const LAYERS: [Layer; 19] = [
     Layer::None,
     Layer::Edit,
     Layer::Fields,
@@ -18,6 +18,7 @@ const LAYERS: [Layer; 18] = [
     Layer::Calls,
     Layer::Document,
     Layer::Ask,
+    Layer::Text,
     Layer::Confirm,
     Layer::Found,
     Layer::Chips,
@@ -80,8 +81,9 @@ fn all() -> impl Iterator<Item = Situation> {
                 tool: bit(10),
                 // Only a call of a tool is asked for by a model; what are alike are reviews.
                 by_model: bit(10) && bit(9),
-                // No condition reads both.
+                // No condition reads these together with those of the same bits.
                 calls: bit(8),
+                forks: bit(7),
             }
         })
     })

@@ -16,9 +16,10 @@ use crate::core::usage::Budget;
 use crate::tui::canvas::Canvas;
 use crate::tui::commands::Id;
 use crate::tui::drafts::{self, Slot, Unsaved};
-use crate::tui::effect::{Change, Effect, Errand, Manage, Opening};
+use crate::tui::effect::{Change, Effect, Errand, Manage, Opening, Purpose, Terminal};
 use crate::tui::quote::Quote;
 use crate::tui::shown::{ShownGate, Target};
+use crate::tui::situation::Layer;
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::line::LineInput;
@@ -100,7 +101,7 @@ pub struct Ask {
     input: Typed,
     then: Then,
     /// How far an instruction reaches.
-    pub(super) scope: Option<InstructionScope>,
+    scope: Option<InstructionScope>,
     problem: Option<String>,
 }
 
@@ -113,6 +114,22 @@ impl Ask {
         let input =
             if instructs { Typed::Text(Box::new(Editor::at_end(answer))) } else { Typed::Line(LineInput::new(answer)) };
         Self { question, input, then, scope, problem: None }
+    }
+
+    /// Asks for the file that a text of a task is written to.
+    #[must_use]
+    pub fn write(task: &str, text: &Untrusted) -> Self {
+        Self::new("Write it to", &format!("{task}.md"), Then::WriteFile(text.clone()))
+    }
+
+    /// The layer that it is.
+    #[must_use]
+    pub fn layer(&self) -> Layer {
+        match (&self.input, self.scope) {
+            (_, Some(_)) => Layer::Retry,
+            (Typed::Text(_), None) => Layer::Text,
+            (Typed::Line(_), None) => Layer::Ask,
+        }
     }
 
     /// The same question again, with what was wrong with the answer.
@@ -140,11 +157,17 @@ impl Ask {
             .unsaved()
             .is_some_and(|unsaved| unsaved.text.is_none() && unsaved.slot == Slot::Run(run, name.to_owned()));
         if mine {
-            self.input = match &self.input {
-                Typed::Line(_) => Typed::Line(LineInput::new(text)),
-                Typed::Text(_) => Typed::Text(Box::new(Editor::at_end(text))),
-            };
+            self.fill(text);
         }
+    }
+
+    /// Puts another text into it.
+    pub fn fill(&mut self, text: &str) {
+        self.input = match &self.input {
+            Typed::Line(_) => Typed::Line(LineInput::new(text)),
+            Typed::Text(_) => Typed::Text(Box::new(Editor::at_end(text))),
+        };
+        self.problem = None;
     }
 
     /// Takes a paste.
@@ -176,6 +199,11 @@ impl Ask {
                 self.scope = self.scope.map(next);
                 Outcome::stays()
             }
+            Id::External => {
+                let extension = if matches!(self.then, Then::Arguments(_)) { "json" } else { "md" };
+                let open = Terminal::OpenEditor { purpose: Purpose::Above, text: self.input.value(), extension };
+                Outcome { effects: vec![Effect::Terminal(open)], ..Outcome::stays() }
+            }
             _ => Outcome::stays(),
         }
     }
@@ -190,7 +218,7 @@ impl Ask {
                 Effect::Change(Change::GiveKey { run: *run, key: key.clone(), secret: Secret::new(trimmed) })
             }
             Then::Model(run, key) if !trimmed.is_empty() => {
-                Effect::Open(Opening::PickModel { run: *run, key: key.clone(), model: trimmed })
+                Effect::Open(Opening::PickModel { run: *run, key: key.clone(), model: trimmed, typed: true })
             }
             Then::WriteFile(text) if !trimmed.is_empty() => {
                 Effect::Errand(Errand::WriteFile { path: trimmed, text: text.clone() })
@@ -263,6 +291,9 @@ impl Ask {
             (true, Some(scope)) => {
                 let says = Span::styled("reaches: ", theme.muted);
                 canvas.line(below, &Line::from(vec![says, Span::styled(reach(scope), theme.accent)]));
+            }
+            (true, None) if matches!(self.then, Then::Say(_)) && self.input.value().is_empty() => {
+                canvas.line(below, &Line::styled("empty: have it written again, differently", theme.muted));
             }
             (true, None) => {}
         }

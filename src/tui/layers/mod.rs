@@ -23,9 +23,9 @@ pub use self::confirm::Confirm;
 pub use self::help::Help;
 pub use self::read::Reading;
 use super::canvas::{Canvas, FrameInfo, Hit};
-use super::commands::{Id, command, hints, holds};
+use super::commands::{Id, command, help_hint, hints, holds};
 use super::drafts::{Slot, Unsaved};
-use super::effect::{Effect, Go, Terminal};
+use super::effect::{Effect, Go, Purpose, Terminal};
 use super::message::Message;
 use super::situation::{Layer, Situation};
 use super::widgets::footer;
@@ -53,6 +53,8 @@ pub enum Kind {
 pub struct Above {
     kind: Kind,
     last_frame: FrameInfo,
+    /// What the help lies over.
+    below: Option<Box<Self>>,
 }
 
 /// What becomes of a layer after a message.
@@ -88,7 +90,7 @@ impl Outcome {
 
 impl From<Kind> for Above {
     fn from(kind: Kind) -> Self {
-        Self { kind, last_frame: FrameInfo::default() }
+        Self { kind, last_frame: FrameInfo::default(), below: None }
     }
 }
 
@@ -127,6 +129,18 @@ impl Above {
         }
     }
 
+    /// The help for this layer, over it.
+    #[must_use]
+    pub fn helped(self) -> Self {
+        Self { below: Some(Box::new(self.clone())), ..Kind::Help(Help::of(&self.situation())).into() }
+    }
+
+    /// What is there when this is closed.
+    #[must_use]
+    pub fn below(&mut self) -> Option<Self> {
+        self.below.take().map(|below| *below)
+    }
+
     /// The effect that opens this layer.
     #[must_use]
     pub fn effect(kind: Kind) -> Effect {
@@ -144,8 +158,7 @@ impl Above {
         let layer = match &self.kind {
             Kind::Help(_) => Layer::Help,
             Kind::Choose(_) => Layer::Palette,
-            Kind::Ask(ask) if ask.scope.is_some() => Layer::Retry,
-            Kind::Ask(_) => Layer::Ask,
+            Kind::Ask(ask) => ask.layer(),
             Kind::Confirm(_) => Layer::Confirm,
             Kind::Compare(compared) => compared.layer(),
             Kind::Read(reading) => reading.layer(),
@@ -167,6 +180,12 @@ impl Above {
                     Kind::Ask(ask) => ask.paste(&text),
                     Kind::Read(reading) => reading.types(|find| find.paste(&text), self.last_frame.output),
                     Kind::Help(_) | Kind::Confirm(_) | Kind::Compare(_) => {}
+                }
+                Outcome::stays()
+            }
+            Message::Edited(Purpose::Above, Some(text)) => {
+                if let Kind::Ask(ask) = &mut self.kind {
+                    ask.fill(&text);
                 }
                 Outcome::stays()
             }
@@ -195,6 +214,7 @@ impl Above {
                 let kept = self.unsaved().filter(|unsaved| unsaved.text.is_some());
                 return Outcome::does(kept.map(|kept| Effect::Change(kept.into())).into_iter().collect());
             }
+            Id::Help => return Outcome { give: Some(id), ..Outcome::stays() },
             Id::Suspend => return Outcome { effects: vec![Effect::Terminal(Terminal::Suspend)], ..Outcome::default() },
             _ => {}
         }
@@ -242,7 +262,9 @@ impl Above {
         let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
         canvas.clear(foot);
         let says = if let Kind::Read(reading) = &self.kind { reading.says() } else { None };
-        footer::paint(canvas, foot, &hints(&self.situation()), &[], says.as_deref());
+        let situation = self.situation();
+        let help: Vec<_> = help_hint(&situation).into_iter().collect();
+        footer::paint(canvas, foot, &hints(&situation), &help, says.as_deref());
     }
 }
 

@@ -230,7 +230,7 @@ pub fn export(run: &RunRow) -> Effect {
 /// Asks for the file that a text of a run is written to.
 #[must_use]
 pub fn write(run: &RunRow, text: &Untrusted) -> Effect {
-    Above::effect(Kind::Ask(Ask::new("Write it to", &format!("{}.md", run.task), Then::WriteFile(text.clone()))))
+    Above::effect(Kind::Ask(Ask::write(&run.task, text)))
 }
 
 /// Asks before a run is deleted, and says what goes.
@@ -266,7 +266,7 @@ pub fn models(run: RunId, kind: TaskKind, key: &Key, models: &[(String, String)]
     let mut entries: Vec<Entry> = models
         .iter()
         .map(|(name, why)| {
-            let pick = Effect::Open(Opening::PickModel { run, key: key.clone(), model: name.clone() });
+            let pick = Effect::Open(Opening::PickModel { run, key: key.clone(), model: name.clone(), typed: false });
             Entry::new(name, why, Pick::Do(vec![pick]))
         })
         .collect();

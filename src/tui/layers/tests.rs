@@ -155,6 +155,37 @@ fn an_instruction_says_how_far_it_reaches() {
 }
 
 #[test]
+fn a_text_of_several_lines_is_asked_for_with_all_its_keys() {
+    let run = RunId::new(1, [1; 10]);
+    let mut above = Above::from(Kind::Ask(Ask::new("What should be different?", "", Then::Say(run))));
+    let empty = look(&mut above, (80, 24));
+    assert!(empty.contains("empty: have it written again") && empty.contains("$EDITOR"), "{empty}");
+    press(&mut above, &["x", "Alt-Enter", "y"]);
+    assert!(!look(&mut above, (80, 24)).contains("empty:"));
+    // To the editor and back, and on.
+    let outcome = press(&mut above, &["^g"]);
+    let open = Terminal::OpenEditor { purpose: Purpose::Above, text: "x\ny".into(), extension: "md" };
+    assert_eq!(outcome, Outcome { effects: vec![Effect::Terminal(open)], ..Outcome::stays() });
+    above.update(Message::Edited(Purpose::Above, Some("shorter".into())));
+    let outcome = press(&mut above, &["^s"]);
+    assert_eq!(outcome, Outcome::does(vec![Effect::Change(Change::Message(run, "shorter".into()))]));
+}
+
+#[test]
+fn what_lies_above_the_screen_has_a_help_and_is_there_again_after_it() {
+    let texts: [Untrusted; 2] = ["The lamps are lit.", "The lamps are out."].map(Untrusted::from);
+    let [old, new] = texts;
+    let mut above = Above::from(Kind::Compare(Compared::new("the sea", vec![("Result".to_owned(), old, new)])));
+    let compared = look(&mut above, (80, 24));
+    assert!(compared.contains("? help"), "{compared}");
+    assert_eq!(press(&mut above, &["?"]), Outcome { give: Some(Id::Help), ..Outcome::stays() });
+    let mut help = above.clone().helped();
+    assert!(look(&mut help, (80, 24)).contains("What can be done here"));
+    assert_eq!(press(&mut help, &["Esc"]), Outcome::closes());
+    assert_eq!(look(&mut help.below().unwrap(), (80, 24)), compared);
+}
+
+#[test]
 fn two_results_are_compared_word_by_word() {
     let texts: [Untrusted; 2] = ["The lamps are lit.", "The lamps are \u{1b}[2Jout."].map(Untrusted::from);
     for size in SIZES {

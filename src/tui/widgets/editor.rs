@@ -493,7 +493,8 @@ fn plain(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
-/// The text being edited may be a model's: what could act or hide is shown as a replacement character in its cell.
+/// The text being edited may be a model's: what could act or hide is shown as a replacement character in its cell. What has
+/// no width has no cell: JSON is opened with escapes for it (`diff::editable`).
 fn make_safe(canvas: &mut Canvas<'_>, area: Rect) {
     for position in area.positions() {
         if let Some(cell) = canvas.buf.cell_mut(position)

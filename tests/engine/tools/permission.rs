@@ -3,6 +3,7 @@
 
 use stepwell::core::pinned::Pinned;
 use stepwell::core::task::Task;
+use stepwell::core::tool::OwnTool;
 use stepwell::engine::Start;
 
 use super::*;
@@ -90,5 +91,46 @@ async fn a_step_that_calls_a_tool_is_in_doubt_unless_twice_is_as_once_or_the_ste
         let ended = harness.drive(run).await;
         let gates = waiting(&ended, GateKind::InDoubt).len();
         assert_eq!(gates == 1, in_doubt, "idempotent: {idempotent}, on_crash: {says:?}");
+    }
+}
+
+fn of_config(program: &str) -> OwnTool {
+    let own = json!({ "description": "prices", "does": { "program": { "argv": [program] } }, "approve": "always" });
+    serde_json::from_value(own).unwrap()
+}
+
+/// The program of a tool that the config declares is shown, and another one that is there when the call begins is not what
+/// was allowed.
+#[tokio::test]
+async fn a_tool_of_the_config_is_allowed_with_its_program_and_asked_about_again_once_that_is_another() {
+    let by_model = step("a", json!({ "kind": "prompt", "prompt": "look", "tools": ["price"] }), never());
+    let of_a_step = step("a", json!({ "kind": "tool", "tool": "price", "args": { "of": "tea" } }), never());
+    for step in [by_model, of_a_step] {
+        let harness = Harness::new(model(vec![vec![("price", json!({ "of": "tea" }))]]));
+        let tools = Arc::clone(&harness.executor.tools);
+        tools.offer("price", "prices", ToolApproval::Always, false);
+        let declares =
+            |program: &str| drop(tools.of_config.lock().unwrap().insert("price".to_owned(), of_config(program)));
+        let shown = |run: &Run| match &gate(run).body {
+            GateBody::Approval(approval) => match &*approval.work {
+                Work::Tool { own: Some(own), .. } => {
+                    serde_json::to_value(&own.does).unwrap()["program"]["argv"][0].clone()
+                }
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        };
+        declares("mine");
+        let run = harness.start(&json!([step]), json!({}));
+        let waits = harness.drive(run).await;
+        assert_eq!(shown(&waits), "mine");
+        declares("theirs");
+        let waits = decide(&harness, run, Decision::of(gate(&waits), DecisionKind::APPROVE)).await;
+        assert_eq!(
+            (shown(&waits), tools.called().len(), harness.attempts().len()),
+            (json!("theirs"), 0, waits.call(&Key::plain("a")).unwrap().attempts.len())
+        );
+        let done = decide(&harness, run, Decision::of(gate(&waits), DecisionKind::APPROVE)).await;
+        assert_eq!(done.status, Status::Completed, "{:?}", done.error);
     }
 }

@@ -22,7 +22,7 @@ impl Interface {
                 // What was typed ahead was meant for it.
                 let awaited = self.awaited.take_if(|awaited| awaited.is(ticket));
                 // A name that was typed wrong is put right where it was typed.
-                if let (Some(_), Opening::PickModel { run, key, model }) = (awaited, opening) {
+                if let (Some(_), Opening::PickModel { run, key, model, typed: true }) = (awaited, opening) {
                     self.above = Some(Kind::Ask(picks::named_model(run, &key, &model).again(why)).into());
                     return (Vec::new(), true);
                 }

@@ -5,7 +5,6 @@ use chrono::{DateTime, Utc};
 
 use super::ChatScreen;
 use crate::core::call::{Attempt, AttemptStatus, Call};
-use crate::core::key::Key;
 use crate::core::work::Work;
 use crate::tui::markdown::Document;
 use crate::tui::screens::{model_of, named_model};
@@ -41,12 +40,6 @@ impl ChatScreen {
     /// Whether nothing of what is under way can be read yet.
     pub(super) fn is_silent(&self) -> bool {
         self.ticks() && self.live.as_ref().is_none_or(|(.., text)| text.is_empty())
-    }
-
-    /// How many turns of an attempt have ended in calls of tools.
-    pub(super) fn turns_of(&self, key: &Key, attempt: u32) -> usize {
-        let used = self.run.call(key).and_then(|call| call.attempt(attempt)?.tool_use.as_deref());
-        used.map_or(0, |used| used.turns.len())
     }
 
     /// So many turns have ended: what was said in them goes with their calls.

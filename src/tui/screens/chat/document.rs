@@ -7,7 +7,7 @@ use crate::core::document::{Document as Written, DocumentVersion, RESULT};
 use crate::tui::documents::{self, EditedDocument, says_found, unsaved_edits};
 use crate::tui::drafts;
 use crate::tui::effect::{Change, Effect};
-use crate::tui::layers::{Above, Ask, Compared, Kind, Then};
+use crate::tui::layers::{Above, Ask, Compared, Kind};
 use crate::tui::screens::run::pages;
 use crate::tui::shown::{ContentId, Page, Subject};
 use crate::tui::versions::Compare;
@@ -209,7 +209,6 @@ impl ChatScreen {
 
     /// Asks where the shown version is to be written to.
     pub(super) fn write_file(&self) -> Vec<Effect> {
-        let then = Then::WriteFile(self.body.raw().clone());
-        vec![Above::effect(Kind::Ask(Ask::new("Write it to", &format!("{}.md", self.run.task), then)))]
+        vec![Above::effect(Kind::Ask(Ask::write(&self.run.task, self.body.raw())))]
     }
 }

@@ -34,12 +34,16 @@ use crate::tui::markdown::Document;
 use crate::tui::message::Message;
 use crate::tui::shown::{Page, ShownGate};
 use crate::tui::situation::{Layer, Screen, Selected, Situation};
+use crate::tui::tool_calls;
 use crate::tui::widgets::editor::Editor;
 use crate::tui::widgets::find::Find;
 use crate::tui::widgets::scroll::{By, Scroll};
 use notice::{About, Notice};
 use recall::Recall;
 use transcript::Said;
+
+/// Said to who wants to work on with another version of the document than the one that counts.
+const TAKE_FIRST: &str = "not the newest version: a takes it, then it can be changed and used";
 
 /// Said to who wants another answer while one comes.
 const STILL: &str = "still answering: Esc in the conversation stops it";
@@ -227,7 +231,7 @@ impl ChatScreen {
         if over {
             self.live = None;
         } else if let Some((key, attempt, _)) = &self.live {
-            self.follow_turns(self.turns_of(key, *attempt));
+            self.follow_turns(tool_calls::turns_of(&self.run, key, *attempt));
         }
         self.show();
     }
@@ -326,7 +330,7 @@ impl ChatScreen {
     }
 
     fn delta(&mut self, key: Key, attempt: u32, delta: Delta) {
-        let turns = self.turns_of(&key, attempt);
+        let turns = tool_calls::turns_of(&self.run, &key, attempt);
         if !self.live.as_ref().is_some_and(|(of, number, _)| *of == key && *number == attempt) {
             self.live = Some((key, attempt, Document::default()));
             self.asks = None;
@@ -402,6 +406,9 @@ impl ChatScreen {
             Id::Save | Id::SaveAccept => return self.save(id == Id::SaveAccept),
             Id::Restore => return self.restore(),
             Id::Copy => return vec![Effect::Terminal(Terminal::Copy(self.body.raw().block().into_owned()))],
+            Id::Change | Id::Retry | Id::FollowUp if self.is_earlier() => {
+                self.note = Some(TAKE_FIRST.to_owned());
+            }
             Id::Change => return self.change(),
             Id::Retry => return self.write_again(),
             Id::Compare => return self.compare(),

@@ -8,6 +8,7 @@ use crate::core::given::takes;
 use crate::core::run::Run;
 use crate::core::task::Kind as TaskKind;
 use crate::tui::commands::Id;
+use crate::tui::diff::editable;
 use crate::tui::documents;
 use crate::tui::effect::{Change, Effect, Go};
 use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHAT_RETURN, WHICH_ARGUMENTS, WHY_NOT, decision};
@@ -15,6 +16,7 @@ use crate::tui::layers::{Above, Ask, Confirm, Kind, Then};
 use crate::tui::quote::Quote;
 use crate::tui::screens::run::content::Body;
 use crate::tui::screens::run::decide::{said_of, wrong_with};
+use crate::tui::screens::run::marks::ONE_BY_ONE;
 use crate::tui::screens::run::pages;
 use crate::tui::screens::run::reopen::skipping;
 use crate::tui::shown::{Page, ShownGate};
@@ -83,8 +85,7 @@ impl InboxScreen {
     pub(super) fn ask_for(&mut self, id: Id) -> Vec<Effect> {
         let before = self.run().and_then(|run| run.budget).unwrap_or_default();
         let (kind, question) = match id {
-            Id::Deny if self.gate().is_some_and(|gate| gate.kind == GateKind::Tools) => (GateKind::Tools, WHY_NOT),
-            Id::Deny => (GateKind::Approval, WHY_NOT),
+            Id::Deny => (self.approval_kind(), WHY_NOT),
             Id::AnswerForTool => (GateKind::Approval, WHAT_RETURN),
             Id::Worked => (GateKind::InDoubt, WHAT_RESULT),
             _ => (GateKind::Budget, WHAT_BUDGET),
@@ -174,7 +175,7 @@ impl InboxScreen {
         // A conversation has no place for the fields of arguments.
         let of_chat = gate.call.is_some() && self.run().is_some_and(|run| run.kind == TaskKind::Instruct);
         let arguments = self.open_gate().and_then(Gate::arguments).filter(|_| of_chat);
-        if let Some(arguments) = arguments.map(|arguments| format!("{arguments:#}")) {
+        if let Some(arguments) = arguments.map(editable) {
             let asks = |gate| Kind::Ask(Ask::new(WHICH_ARGUMENTS, &arguments, Then::Arguments(gate)));
             return self.ask(Some(gate), asks);
         }
@@ -185,9 +186,8 @@ impl InboxScreen {
     pub(super) fn write_file(&mut self) -> Vec<Effect> {
         match &self.content.body {
             Body::Text(text) if self.last_frame.content == self.content.id => {
-                let name = self.run().map(|run| format!("{}.md", run.task)).unwrap_or_default();
-                let ask = Ask::new("Write it to", &name, Then::WriteFile(text.raw().clone()));
-                vec![Above::effect(Kind::Ask(ask))]
+                let task = self.run().map(|run| run.task.clone()).unwrap_or_default();
+                vec![Above::effect(Kind::Ask(Ask::write(&task, text.raw())))]
             }
             _ => self.changed_meanwhile(),
         }
@@ -220,8 +220,18 @@ impl InboxScreen {
         self.scroll = Scroll::at_start();
     }
 
+    /// What is to be approved where the selection is: an effect, or tools that have changed.
+    pub(super) fn approval_kind(&self) -> GateKind {
+        let kind = self.gate().map(|gate| gate.kind).filter(|kind| kind.asks_approval());
+        kind.unwrap_or(GateKind::Approval)
+    }
+
     pub(super) fn mark(&mut self) {
         let Some(gate) = self.gate().cloned() else { return };
+        if gate.call.is_some() && gate.kind != GateKind::InDoubt {
+            self.note = Some(ONE_BY_ONE.to_owned());
+            return;
+        }
         match self.marked.iter().position(|marked| *marked == gate) {
             Some(at) => drop(self.marked.remove(at)),
             None => self.marked.push(gate),

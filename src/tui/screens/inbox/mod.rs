@@ -256,8 +256,7 @@ impl InboxScreen {
         match id {
             Id::Accept => return self.accept(),
             Id::Approve => {
-                let tools = self.gate().is_some_and(|gate| gate.kind == GateKind::Tools);
-                return self.decide(if tools { GateKind::Tools } else { GateKind::Approval }, DecisionKind::APPROVE);
+                return self.decide(self.approval_kind(), DecisionKind::APPROVE);
             }
             Id::ApproveForRun => {
                 return self.decide(GateKind::Approval, DecisionKind::Approve { for_run: true, arguments: None });
@@ -450,13 +449,13 @@ impl InboxScreen {
         vec![Effect::Change(Change::GoOn(run))]
     }
 
-    /// Makes the rows anew. The selection stays on its gate; when that is gone, see the top of this module.
     /// Opened from a run: what waits there is looked at first.
     #[must_use]
     pub fn opened_from(run: Option<RunId>) -> Self {
         Self { from: run, ..Self::default() }
     }
 
+    /// Rebuilds the rows. The selection stays on its gate; when that is gone, see the top of this module.
     fn refresh(&mut self) {
         let before = self.rows.get(self.list.selected).filter(|row| !row.is_heading()).cloned();
         let place = self.list.selected;

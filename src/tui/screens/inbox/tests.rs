@@ -414,3 +414,15 @@ fn two_tool_calls_of_one_answer_are_told_apart_by_their_tools_or_by_what_they_ar
     let same = row(TaskKind::Workflow, "files/write");
     assert!(same.contains("● reply · files/write path: a.txt") && same.contains("path: b.txt"), "{same}");
 }
+
+#[test]
+fn a_tool_call_is_not_marked_here_either() {
+    let story = Story::new("notes", "notes", TaskKind::Workflow).start("write", 1, None);
+    let story = story.approval_of("write", Some("2.0"), Work::tool("files/read", json!({})));
+    let mut screen = InboxScreen::default();
+    screen.update(Message::Waiting(vec![Arc::new(story.run)]));
+    look(&mut screen, (80, 24));
+    press(&mut screen, &["Space"]);
+    let picture = look(&mut screen, (120, 40));
+    assert!(picture.contains("a tool call is decided by itself") && !picture.contains("accept marked"), "{picture}");
+}

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use ratatui::layout::Rect;
+use serde_json::Value;
 
 use super::documents::stale;
 use super::pages;
@@ -10,7 +11,7 @@ use super::rows::{OutlineRow, RowId};
 use crate::core::call::{Attempt, Call, CallStatus, Ending};
 use crate::core::description::Description;
 use crate::core::document::Document as Written;
-use crate::core::gate::{Gate, GateBody, GateKind, ToolsBody};
+use crate::core::gate::{Gate, GateBody, GateKind, ToolChange, ToolsBody};
 use crate::core::key::Key;
 use crate::core::run::Run;
 use crate::core::text::Untrusted;
@@ -418,16 +419,30 @@ fn answers_to(gate: &Gate) -> String {
 fn changed_tools(tools: &ToolsBody) -> String {
     let lines = |specs: &[ToolSpec], name: &str| {
         let spec = specs.iter().find(|spec| spec.tool == name);
-        let text = spec.map(|spec| format!("{}\n{:#}", spec.description.data(), spec.input)).unwrap_or_default();
-        text.lines().map(str::to_owned).collect::<Vec<String>>()
+        spec.map(written).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<String>>()
     };
-    let changes = tools.changes().map(|change| {
-        let name = change.split(' ').next().unwrap_or_default();
+    let changes = tools.changes().map(|(name, change)| {
         let (before, after) = (lines(&tools.before, name), lines(&tools.after, name));
-        let title = Untrusted::from(change.as_str()).line().replace('*', "\\*");
-        format!("**{title}**\n\n{}\n", changed_lines(&before, &after))
+        let name = Untrusted::from(name).line().replace('*', "\\*");
+        let what = match change {
+            ToolChange::New => "is new",
+            ToolChange::Changed => "changed",
+            ToolChange::Gone => "is gone",
+        };
+        format!("**{name} {what}**\n\n{}\n", changed_lines(&before, &after))
     });
     changes.collect()
+}
+
+/// All that a tool is, as its server says it.
+fn written(spec: &ToolSpec) -> String {
+    let part =
+        |title: &str, value: &Value| if value.is_null() { String::new() } else { format!("\n{title}: {value:#}") };
+    let hints = serde_json::to_value(spec.hints).unwrap_or_default();
+    let hints = if hints.as_object().is_some_and(serde_json::Map::is_empty) { Value::Null } else { hints };
+    let output = spec.output.as_ref().unwrap_or(&Value::Null);
+    let (input, output, hints) = (part("input", &spec.input), part("output", output), part("hints", &hints));
+    format!("{}{input}{output}{hints}", spec.description.data())
 }
 
 /// The lines between the first and the last that differ, in a block that nothing in them can leave.

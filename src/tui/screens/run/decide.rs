@@ -30,10 +30,10 @@ impl RunScreen {
         }
     }
 
-    /// What kind of leave is asked for on screen: to act outside, or to use tools that have changed.
-    pub(super) fn asked_leave(&self) -> GateKind {
-        let tools = self.content.gate.as_ref().is_some_and(|gate| gate.kind == GateKind::Tools);
-        if tools { GateKind::Tools } else { GateKind::Approval }
+    /// What is to be approved on screen: an effect, or tools that have changed.
+    pub(super) fn approval_kind(&self) -> GateKind {
+        let asked = self.content.gate.as_ref().map(|gate| gate.kind);
+        asked.filter(|kind| kind.asks_approval()).unwrap_or(GateKind::Approval)
     }
 
     /// The gate that is on screen, if it is of that kind and waits as it was shown.

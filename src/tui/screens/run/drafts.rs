@@ -8,7 +8,7 @@ use crate::core::document::RESULT;
 use crate::core::gate::GateKind;
 use crate::core::text::Untrusted;
 use crate::tui::commands::{Id, key_in};
-use crate::tui::diff::printed;
+use crate::tui::diff::{editable, printed};
 use crate::tui::documents::says_found;
 use crate::tui::drafts::{self, Slot, Unsaved};
 use crate::tui::effect::Effect;
@@ -26,7 +26,7 @@ impl RunScreen {
         match &self.over {
             Over::Edit { edited, editor, json, .. } => {
                 let output = &*edited.before;
-                let before = if *json { format!("{output:#}") } else { printed(output).data().to_owned() };
+                let before = if *json { editable(output) } else { printed(output).data().to_owned() };
                 vec![of(edited.draft.clone(), Some(editor.text()).filter(|text| *text != before))]
             }
             Over::Document { edited, editor } => {

@@ -16,9 +16,10 @@ use crate::core::decide::DecisionKind;
 use crate::core::gate::GateKind;
 use crate::core::run::Run;
 use crate::core::schema;
+use crate::core::text::visible;
 use crate::core::work::Work;
 use crate::tui::commands::Id;
-use crate::tui::diff::printed;
+use crate::tui::diff::{editable, printed};
 use crate::tui::drafts;
 use crate::tui::effect::{Change, Effect, Purpose, Terminal};
 use crate::tui::shown::{Page, ShownGate, Target};
@@ -144,7 +145,7 @@ impl RunScreen {
         self.over = match (&*output, draft) {
             // What is no JSON is written as it is, and has to become an object.
             (Value::String(_), draft) if edited.allows() => {
-                let text = draft.unwrap_or_else(|| printed(&output).data().to_owned());
+                let text = draft.unwrap_or_else(|| editable(&output));
                 Over::Edit { edited, editor: Box::new(Editor::new(&text)), json: true, problem: None }
             }
             (Value::String(_), draft) => {
@@ -157,6 +158,12 @@ impl RunScreen {
             },
             (value, None) => Over::Fields { edited, tree: tree(value.clone()) },
         };
+        if let Over::Edit { editor, json: false, .. } = &self.over
+            && hides(&editor.text())
+        {
+            self.note =
+                Some(Note::Done("some of its characters cannot be seen here: once saved they are marked".to_owned()));
+        }
     }
 
     pub(super) fn save(&mut self, accept: bool) -> Vec<Effect> {
@@ -192,7 +199,9 @@ impl RunScreen {
         let run = self.run.id;
         let newest = self.run.call(edited.target.key()).and_then(Call::newest).and_then(Attempt::newest);
         let mut effects = if edited.allows() {
-            let approve = DecisionKind::Approve { for_run: false, arguments: Some(output) };
+            // As they were asked for they are not the person's.
+            let arguments = (output != *edited.before).then_some(output);
+            let approve = DecisionKind::Approve { for_run: false, arguments };
             self.decide_about(&edited.target, approve)
         } else if accept {
             self.decide_about(&edited.target, DecisionKind::Edit { output, accept })
@@ -217,7 +226,7 @@ impl RunScreen {
     pub(super) fn external(&mut self) -> Vec<Effect> {
         let (text, extension) = match &self.over {
             Over::Edit { editor, json, .. } => (editor.text(), if *json { "json" } else { "md" }),
-            Over::Fields { tree, .. } => (format!("{:#}", tree.value()), "json"),
+            Over::Fields { tree, .. } => (editable(tree.value()), "json"),
             Over::Retry(retry) => (retry.input.text(), "md"),
             Over::Document { editor, .. } => (editor.text(), "md"),
             _ => return Vec::new(),
@@ -255,11 +264,17 @@ impl RunScreen {
             Id::FieldUp => tree.change(tree_editor::Change::Move(-1)),
             Id::FieldDown => tree.change(tree_editor::Change::Move(1)),
             _ => {
-                let editor = Box::new(Editor::new(&format!("{:#}", tree.value())));
+                let editor = Box::new(Editor::new(&editable(tree.value())));
                 self.over = Over::Edit { edited: edited.clone(), editor, json: true, problem: None };
             }
         }
     }
+}
+
+/// Whether a text has characters that are marked where it is read, and take no cell in an editor.
+fn hides(text: &str) -> bool {
+    let text = text.replace("\r\n", "\n");
+    visible(&text, true) != text
 }
 
 /// The arguments of the tool call that waits to be allowed.

@@ -16,9 +16,14 @@ use crate::tui::shown::{ShownGate, Target};
 /// What fails its checks is named up to this many.
 const NAMED: usize = 5;
 
+/// Said where a tool call would be marked: no key for the marked decides about it.
+pub const ONE_BY_ONE: &str = "a tool call is decided by itself: it is not marked";
+
 impl RunScreen {
     pub(super) fn mark(&mut self) -> Vec<Effect> {
-        if let Some(key) = self.call().map(|call| call.key.clone()) {
+        if self.gate().is_some_and(|gate| gate.call.is_some() && gate.kind() != GateKind::InDoubt) {
+            self.note = Some(Note::Done(ONE_BY_ONE.to_owned()));
+        } else if let Some(key) = self.call().map(|call| call.key.clone()) {
             let alike = self.selected_row().map(|row| row.alike.clone()).unwrap_or_default();
             let marks = !self.marked.contains_key(&key);
             for key in std::iter::once(key).chain(alike) {

@@ -11,7 +11,7 @@ mod documents;
 mod drafts;
 mod edit;
 pub(super) mod layer;
-mod marks;
+pub(super) mod marks;
 pub(super) mod pages;
 pub(in crate::tui) mod progress;
 pub(super) mod reopen;
@@ -309,6 +309,7 @@ impl RunScreen {
             tool: self.gate().is_some_and(|gate| gate.tool().is_some()),
             by_model: self.gate().is_some_and(|gate| gate.tool().is_some() && gate.call.is_some()),
             calls: self.shown_tools().is_some(),
+            forks: call.is_some_and(|call| !self.run.actions.contains_key(&call.key)),
             ..Situation::default()
         }
     }

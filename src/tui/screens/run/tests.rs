@@ -517,12 +517,16 @@ fn tool_calls_that_wait_are_decided_one_after_the_other() {
 }
 
 #[test]
-fn an_accepted_call_is_forked_from_and_what_waits_is_not() {
-    let mut screen = open_at(poem(), "divide");
-    let run = screen.run().id;
-    assert_eq!(press(&mut screen, &["F"]), [Effect::Open(Opening::Fork { run, at: "divide".parse().unwrap() })]);
-    let mut screen = open_at(poem(), "write[1]");
-    assert_eq!(press(&mut screen, &["F"]), []);
+fn a_run_is_forked_at_any_call_that_has_begun() {
+    let forks = |story: Story, at: &str| {
+        let mut screen = open_at(story, at);
+        let run = screen.run().id;
+        assert_eq!(press(&mut screen, &["F"]), [Effect::Open(Opening::Fork { run, at: at.parse().unwrap() })], "{at}");
+    };
+    // Accepted, under review, failed.
+    forks(poem(), "divide");
+    forks(poem(), "write[1]");
+    forks(Story::new("poem", "poem", Kind::Workflow).start("write", 1, None).fail("write", 1, "it is gone"), "write");
 }
 
 #[test]

@@ -26,6 +26,7 @@ use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHAT_RETURN, WHY_NOT, ra
 use crate::tui::layers::picks;
 use crate::tui::markdown::Document;
 use crate::tui::message::Message;
+use crate::tui::tool_calls;
 use crate::tui::versions::Compare;
 use crate::tui::widgets::line::LineInput;
 use crate::tui::widgets::scroll::{By, Scroll};
@@ -79,7 +80,7 @@ impl RunScreen {
         let before = newest_decision(&self.run).map(|newest| newest.seq);
         self.run = run;
         for (key, live) in &mut self.live {
-            live.follow(turns_of(&self.run, key, live.attempt));
+            live.follow(tool_calls::turns_of(&self.run, key, live.attempt));
         }
         self.refresh();
         let runs = |key: &Key| self.run.call(key).is_some_and(|call| call.status == CallStatus::Running);
@@ -90,7 +91,7 @@ impl RunScreen {
 
     fn delta(&mut self, key: Key, attempt: u32, delta: Delta) -> bool {
         let shown = self.call().is_some_and(|call| call.key == key);
-        let turns = turns_of(&self.run, &key, attempt);
+        let turns = tool_calls::turns_of(&self.run, &key, attempt);
         let live = self.live.entry(key).or_default();
         if live.attempt != attempt {
             *live = PartialOutput { attempt, turns, ..PartialOutput::default() };
@@ -179,7 +180,7 @@ impl RunScreen {
         }
         match id {
             Id::Accept => self.accept(),
-            Id::Approve => self.decide(self.asked_leave(), DecisionKind::APPROVE),
+            Id::Approve => self.decide(self.approval_kind(), DecisionKind::APPROVE),
             Id::ApproveForRun => {
                 self.decide(GateKind::Approval, DecisionKind::Approve { for_run: true, arguments: None })
             }
@@ -188,7 +189,7 @@ impl RunScreen {
             Id::Skip => self.skip(),
             Id::Reopen => self.reopen(),
             Id::Fork => self.fork(),
-            Id::Deny => self.ask(WHY_NOT, Then::Deny, self.asked_leave()),
+            Id::Deny => self.ask(WHY_NOT, Then::Deny, self.approval_kind()),
             Id::AnswerForTool => self.ask(WHAT_RETURN, Then::Worked, GateKind::Approval),
             Id::Worked => self.ask(WHAT_RESULT, Then::Worked, GateKind::InDoubt),
             Id::RaiseBudget => self.ask(WHAT_BUDGET, Then::Budget, GateKind::Budget),
@@ -559,10 +560,4 @@ impl RunScreen {
         }
         (Vec::new(), true)
     }
-}
-
-/// How many turns of an attempt have ended in calls of tools.
-fn turns_of(run: &Run, key: &Key, attempt: u32) -> usize {
-    let used = run.call(key).and_then(|call| call.attempt(attempt)?.tool_use.as_deref());
-    used.map_or(0, |used| used.turns.len())
 }

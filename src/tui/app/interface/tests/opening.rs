@@ -150,7 +150,7 @@ fn a_decision_of_the_inbox_that_was_not_taken_waits_there_again() {
 fn a_model_that_is_not_known_is_asked_for_again_with_what_was_typed_and_what_is_wrong() {
     let mut interface = on(review());
     let run = interface.top().run().unwrap();
-    let pick = Opening::PickModel { run, key: "write[0]".parse().unwrap(), model: "gpt-9".into() };
+    let pick = Opening::PickModel { run, key: "write[0]".parse().unwrap(), model: "gpt-9".into(), typed: true };
     interface.open(pick.clone(), &mut Vec::new());
     let request = Box::new(Request::Open(interface.ticket, pick));
     let why = format!("`gpt-9` is no role and no PROVIDER/MODEL; {}", "known are these and more; ".repeat(5));
@@ -159,6 +159,19 @@ fn a_model_that_is_not_known_is_asked_for_again_with_what_was_typed_and_what_is_
     assert!(shown.contains("gpt-9") && shown.contains("is no role") && shown.contains("the end"), "{shown}");
     let orders = typed(&mut interface, &["Backspace", "5", "Enter"]);
     assert!(matches!(asked(&orders)[..], [Opening::PickModel { model, .. }] if model == "gpt-5"), "{orders:?}");
+}
+
+#[test]
+fn why_a_model_of_the_list_cannot_be_taken_is_said_and_no_name_is_asked_for() {
+    let mut interface = on(review());
+    let run = interface.top().run().unwrap();
+    let pick = Opening::PickModel { run, key: "write[0]".parse().unwrap(), model: "fast".into(), typed: false };
+    interface.open(pick.clone(), &mut Vec::new());
+    let request = Box::new(Request::Open(interface.ticket, pick));
+    tell(&mut interface, Message::NotDone { request, why: "another process has the store locked".into() });
+    let shown = look(&mut interface);
+    assert!(shown.contains("another process has the store locked"), "{shown}");
+    assert!(!shown.contains("PROVIDER/MODEL"), "{shown}");
 }
 
 #[test]

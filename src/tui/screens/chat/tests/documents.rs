@@ -24,6 +24,16 @@ fn the_ends_of_the_versions_are_said() {
 }
 
 #[test]
+fn what_is_done_with_the_version_that_counts_says_so_on_an_earlier_one() {
+    for name in ["r", "c", "f"] {
+        let mut screen = open(delivered());
+        press(&mut screen, &["Tab", "Left"]);
+        assert_eq!(press(&mut screen, &[name]), [], "{name}");
+        assert!(shown(&mut screen).contains("a takes it"), "{name}: {}", shown(&mut screen));
+    }
+}
+
+#[test]
 fn the_version_that_counts_is_shown_where_a_newer_one_is_only_proposed() {
     let late = Event::DocumentWritten {
         name: "result".into(),

@@ -76,3 +76,30 @@ fn what_a_tool_asks_in_the_middle_of_its_work_is_seen_and_answered_in_the_inbox(
     assert_eq!(press(&mut screen, &["Enter"]), []);
     assert_eq!(press(&mut screen, &["^r"]), [Effect::Go(Go::Inbox)]);
 }
+
+#[test]
+fn what_the_model_said_before_it_called_tools_stays_with_its_calls() {
+    let said = |story: Story| {
+        let story = tools::turn(
+            story,
+            1,
+            "I shall read both.\n\nFirst **notes**.",
+            &[("files/read", json!({"path": "notes.md"}))],
+        );
+        let story = tools::returned(tools::called(story, "1.0", "files/read"), "1.0", json!(tools::NOTES));
+        tools::turn(story, 2, "Now the other.", &[("files/read", json!({"path": "todo.md"}))])
+    };
+    let mut screen = open(said(tools::begun_in(Kind::Instruct)));
+    let picture = look(&mut screen, (80, 24));
+    let places = ["I shall read both.", "First **notes**.", "path: notes.md", "Now the other.", "path: todo.md"]
+        .map(|text| picture.find(text));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{picture}");
+    let story = said(tools::begun_in(Kind::Instruct));
+    let story = tools::returned(tools::called(story, "2.0", "files/read"), "2.0", json!("-"));
+    let mut screen = open(story.finish("tidy", 1, json!({"turn": "ask", "text": "Two notes."})).accept("tidy", 1));
+    let picture = look(&mut screen, (80, 24));
+    assert!(!picture.contains("I shall read both.") && picture.contains("Alt-T details"), "{picture}");
+    press(&mut screen, &["Alt-t"]);
+    let picture = look(&mut screen, (120, 40));
+    assert!(picture.contains("I shall read both.") && picture.contains("Now the other."), "{picture}");
+}
