@@ -352,7 +352,7 @@ impl RunLoop {
         failpoint("begin.after");
         tokio::spawn(async move {
             let outcome = guarded.await.unwrap_or_else(|error| AttemptOutcome::Failed {
-                failure: Failure::new(FailureClass::Command, format!("the step broke down: {error}")),
+                failure: Failure::new(FailureClass::Command, format!("the step crashed: {error}")),
                 partial: Untrusted::default(),
                 in_doubt: true,
                 measured: Measured::default(),

@@ -284,7 +284,7 @@ impl RunLoop {
         failpoint("call.after");
         tokio::spawn(async move {
             let outcome = guarded.await.unwrap_or_else(|error| {
-                CallOutcome::InDoubt(Failure::new(FailureClass::Tool, format!("the call broke down: {error}")))
+                CallOutcome::InDoubt(Failure::new(FailureClass::Tool, format!("the tool crashed: {error}")))
             });
             let _ = ended.send(FinishedUnit { key, attempt, outcome: UnitOutcome::Called(id, outcome) });
         });
@@ -319,6 +319,7 @@ impl RunLoop {
         let Some(asked) = known.filter(|call| call.state == ToolCallState::Called) else { return Vec::new() };
         let since = under_way.calls.get(&id);
         let ms = since.map_or(0, |since| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let ms = ms.saturating_sub(asked.waited_ms);
         let (key, number) = (call.key.clone(), attempt.number);
         let returned = |outcome: CallReturn| {
             vec![Event::ToolReturned { key: key.clone(), attempt: number, call: id, outcome, ms }]

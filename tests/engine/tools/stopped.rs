@@ -408,6 +408,10 @@ fn of_a_run_that_is_cancelled_while_it_is_taken_up_nothing_goes_on_and_nothing_w
         let names = names(&on, run);
         let after = names.iter().skip_while(|name| *name != "run_cancelled").skip(1).collect::<Vec<_>>();
         assert_eq!(after, Vec::<&String>::new(), "{tool}");
+        // Nobody has said how the call ended, and nobody waits for it.
+        let attempt = over.call(&Key::plain("a")).unwrap().newest().unwrap();
+        let call = attempt.tool_use.as_ref().unwrap().call(id(1, 0)).unwrap();
+        assert_eq!(attempt.status_of(call), "in_doubt", "{tool}");
     }
 }
 
