@@ -152,8 +152,12 @@ impl App {
             biased;
             () = end => {}
             () = signal => {
-                tools.iter().for_each(|tools| tools.servers.abandon());
-                engine.into_iter().for_each(Engine::abandon);
+                if let Some(tools) = tools {
+                    tools.servers.abandon();
+                }
+                if let Some(engine) = engine {
+                    engine.abandon();
+                }
             }
         }
     }

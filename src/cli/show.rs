@@ -77,9 +77,11 @@ fn render(run: &Run) -> String {
         let model = call.shown_attempt().and_then(|attempt| attempt.measured.model_in_full());
         let model = model.map(|model| format!(" · {}", labelled(&model))).unwrap_or_default();
         text.put(format_args!("\n-- {} ({}{attempts}){model}\n", call.key, call.status.name().replace('_', " ")));
-        for made in call.attempts.iter().filter_map(|attempt| attempt.tool_use.as_deref()).flat_map(ToolUse::calls) {
-            let (call, asked) = (made.asked.call, calls::asked(&made.asked.tool, made.arguments()));
-            text.put(format_args!("  tool call {call}: {asked}: {}\n", calls::state(made)));
+        for attempt in &call.attempts {
+            for made in attempt.tool_use.as_deref().into_iter().flat_map(ToolUse::calls) {
+                let (call, asked) = (made.asked.call, calls::asked(&made.asked.tool, made.arguments()));
+                text.put(format_args!("  tool call {call}: {asked}: {}\n", calls::state(attempt, made)));
+            }
         }
         for attempt in &call.attempts {
             if let Some(instruction) = &attempt.instruction {

@@ -68,10 +68,10 @@ pub fn about(run: &Run, gate: &Gate) -> String {
         }
         GateBody::Approval(approval) if gate.call.is_some() => {
             let what = Description::of_approval(approval, run);
-            format!("its model asks to call a tool; may it do this?\n{}", indented(what.text().data()))
+            format!("its model asks to call a tool; approve this call?\n{}", indented(what.text().data()))
         }
         GateBody::Approval(approval) => {
-            format!("may it do this?\n{}", indented(Description::of_approval(approval, run).text().data()))
+            format!("approve this action?\n{}", indented(Description::of_approval(approval, run).text().data()))
         }
         GateBody::Input(input) if run.kind == Kind::Instruct => {
             let asked = input.text();
@@ -223,9 +223,10 @@ fn commands(run: &Run, gate: &Gate) -> (String, Vec<String>) {
         return (review, Vec::new());
     }
     let (_, chosen) = flags.remove(first);
-    // What more may be said of a call that a model asks for.
-    let more = gate.tool().filter(|_| gate.call.is_some());
-    let more = more.into_iter().flat_map(|_| ["--approve --for-run", "--arguments FILE"].map(str::to_owned));
+    // What more may be said of a call of a tool; other arguments only where a model asks for it.
+    let for_run = gate.tool().map(|_| "--approve --for-run");
+    let arguments = gate.tool().and(gate.call).map(|_| "--arguments FILE");
+    let more = for_run.into_iter().chain(arguments).map(str::to_owned);
     (format!("{review} {chosen}"), more.chain(flags.into_iter().map(|(_, flag)| flag)).collect())
 }
 

@@ -281,7 +281,7 @@ impl Run {
                 let allowed = call.gates.of(Some(tool_call)).filter(|_| *for_run).and_then(Gate::behind);
                 self.tools.allowed.extend(allowed.cloned());
             }
-            call.tool_call_answered(tool_call, event);
+            call.tool_call_answered(tool_call, at, event);
             return;
         }
         match event {

@@ -193,13 +193,19 @@ impl Gate {
         }
     }
 
+    /// What is to be approved.
+    #[must_use]
+    pub fn approval(&self) -> Option<&ApprovalBody> {
+        match &self.body {
+            GateBody::Approval(approval) => Some(approval),
+            _ => None,
+        }
+    }
+
     /// What is behind the name of the tool that is to be allowed.
     #[must_use]
     pub fn behind(&self) -> Option<&Fingerprint> {
-        match &self.body {
-            GateBody::Approval(approval) => approval.behind.as_ref(),
-            _ => None,
-        }
+        self.approval()?.behind.as_ref()
     }
 
     /// The arguments of the tool call that is to be allowed.

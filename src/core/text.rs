@@ -91,6 +91,16 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
+/// A text of at most so many characters: where it is longer, its beginning and `…`.
+#[must_use]
+pub fn shortened(text: &str, longest: usize) -> String {
+    if text.chars().nth(longest).is_none() {
+        return text.to_owned();
+    }
+    let beginning: String = text.chars().take(longest.saturating_sub(1)).collect();
+    format!("{}…", beginning.trim_end())
+}
+
 /// A number of things: `1 run`, `2 runs`.
 #[must_use]
 pub fn counted(number: impl fmt::Display, thing: &str) -> String {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::diff_text::is_diff;
 use super::form::{Field, FieldType};
 use super::task::Task;
-use super::text::visible;
+use super::text::{shortened, visible};
 
 /// Characters of a title.
 const LONGEST: usize = 60;
@@ -164,12 +164,7 @@ fn is_revision(word: &str) -> bool {
 }
 
 fn cut(line: &str) -> String {
-    let shown = visible(line, false);
-    if shown.chars().count() <= LONGEST {
-        return shown.into_owned();
-    }
-    let cut: String = shown.chars().take(LONGEST - 1).collect();
-    format!("{}…", cut.trim_end())
+    shortened(&visible(line, false), LONGEST)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::engine::attempts::Unit;
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::StopReason;
 use crate::engine::run_loop::{JournalLost, RunLoop};
+use crate::engine::tool_loop::transcript;
 use crate::engine::{EngineCommand, EngineError};
 
 impl RunLoop {
@@ -182,9 +183,13 @@ impl RunLoop {
     pub(super) fn partial_texts(&self, by: &Actor) -> Vec<Event> {
         let cancelled = self.attempts.under_way.iter().map(|(key, under_way)| {
             let (key, attempt, partial) = (key.clone(), under_way.attempt, under_way.partial.text());
-            let made = self.run.call(&key).and_then(|call| call.attempt(attempt)?.work.clone());
-            let made = made.filter(|_| matches!(under_way.unit, Unit::Whole | Unit::Request));
-            let usage = made.map(|work| self.engine.shared.ports.executor.spent(&work, &partial)).unwrap_or_default();
+            let asks = matches!(under_way.unit, Unit::Whole | Unit::Request);
+            let made = self.run.call(&key).filter(|_| asks).and_then(|call| call.attempt(attempt));
+            let used = made.and_then(|made| {
+                let so_far = made.tool_use.as_deref().and_then(transcript);
+                Some(self.engine.shared.ports.executor.spent(made.work.as_deref()?, so_far.as_ref(), &partial))
+            });
+            let usage = used.unwrap_or_default();
             let measured = Measured { usage, ..Measured::default() };
             Event::AttemptCancelled { key, attempt, partial, again: false, by: by.clone(), measured }
         });

@@ -88,7 +88,7 @@ impl RunLoop {
             }
             let work = compose::by_chosen_model(&self.run, &want);
             let executor = &self.engine.shared.ports.executor;
-            let (estimate, missing) = (|| executor.estimate(&work), || self.missing_secret(&work));
+            let (estimate, missing) = (|| executor.estimate(&work, None), || self.missing_secret(&work));
             match ready::ready(&self.run, &want, &asks, &limits, now, estimate, missing) {
                 Readiness::Wait => {}
                 Readiness::Until(at) => self.attempts.retry_at = self.attempts.retry_at.into_iter().chain([at]).min(),
@@ -352,7 +352,7 @@ impl RunLoop {
         failpoint("begin.after");
         tokio::spawn(async move {
             let outcome = guarded.await.unwrap_or_else(|error| AttemptOutcome::Failed {
-                failure: Failure::new(FailureClass::Command, format!("the step broke down: {error}")),
+                failure: Failure::new(FailureClass::Command, format!("the step crashed: {error}")),
                 partial: Untrusted::default(),
                 in_doubt: true,
                 measured: Measured::default(),

@@ -75,6 +75,8 @@ pub struct Asks {
     pub approval: Approval,
     /// Of a step that calls a tool: what is behind the tool's name.
     pub behind: Option<Fingerprint>,
+    /// The work as they are shown it: with the tool, also where the config declares that.
+    pub shown: Arc<Work>,
 }
 
 impl Limits<'_> {
@@ -127,7 +129,7 @@ pub fn ready(
         }
     }
     let gate = call.and_then(|call| call.gates.own());
-    if let Some(wanted) = approval(run, want, limits.approval(asks), asks.behind.as_ref()) {
+    if let Some(wanted) = approval(run, want, limits.approval(asks), asks) {
         let asked = gate.is_some_and(|gate| asks_the_same(&gate.body, &wanted.body));
         return if asked { Readiness::Wait } else { Readiness::Ask(Box::new(wanted)) };
     }
@@ -189,7 +191,8 @@ fn asks_the_same(asked: &GateBody, wanted: &GateBody) -> bool {
 }
 
 /// The approval that is still needed.
-fn approval(run: &Run, want: &Want, approval: &Approval, behind: Option<&Fingerprint>) -> Option<Gate> {
+fn approval(run: &Run, want: &Want, approval: &Approval, asks: &Asks) -> Option<Gate> {
+    let behind = asks.behind.as_ref();
     let bytes = match approval {
         Approval::None => return None,
         Approval::Host { host, once: true } => Fingerprint::of(&("host", host)).ok()?,
@@ -215,7 +218,7 @@ fn approval(run: &Run, want: &Want, approval: &Approval, behind: Option<&Fingerp
         version: 0,
         body: GateBody::Approval(ApprovalBody {
             step: want.step.clone(),
-            work: Arc::clone(&want.work),
+            work: Arc::clone(&asks.shown),
             bytes,
             behind: behind.cloned(),
             fingerprint: want.fingerprint.clone(),

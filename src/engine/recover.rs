@@ -7,7 +7,7 @@ use crate::core::text::Untrusted;
 use crate::core::usage::Usage;
 use crate::engine::orphan::Program;
 use crate::engine::run_loop::RunConfig;
-use crate::engine::{Ports, locked, outcome, permission, spooled};
+use crate::engine::{Ports, locked, outcome, permission, spooled, tool_loop};
 
 /// The outcomes of attempts that a process left without one in the journal, and the names under which these or the partial
 /// texts of them are spooled. `left` are the programs that still run. An attempt whose model calls tools has no outcome: it
@@ -42,7 +42,9 @@ impl Found<'_> {
     }
 
     fn spent(&self, attempt: &Attempt, partial: &Untrusted) -> Usage {
-        attempt.work.as_deref().map(|work| self.ports.executor.spent(work, partial)).unwrap_or_default()
+        let so_far = attempt.tool_use.as_deref().and_then(tool_loop::transcript);
+        let work = attempt.work.as_deref();
+        work.map(|work| self.ports.executor.spent(work, so_far.as_ref(), partial)).unwrap_or_default()
     }
 
     fn settle(&mut self, call: &Call, attempt: &Attempt) {

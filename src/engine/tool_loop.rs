@@ -30,7 +30,7 @@ use crate::core::model::{Delta, DeltaSink};
 use crate::core::ports::{AttemptContext, CallOutcome, PastTurn, ToolCallRequest, Transcript};
 use crate::core::run::Status;
 use crate::core::text::Untrusted;
-use crate::core::tool::{CallReturn, OwnWork, ToolSpec};
+use crate::core::tool::{CallReturn, OwnWork, ToolApproval, ToolSpec};
 use crate::core::tool_call::ToolCallId;
 use crate::core::usage::Usage;
 use crate::core::work::Work;
@@ -40,7 +40,7 @@ use crate::engine::dispatch::{ask_sink, program_sink};
 use crate::engine::failpoint::failpoint;
 use crate::engine::feed::{Feed, Update};
 use crate::engine::orphan::Program;
-use crate::engine::permission::{Permission, own_tool};
+use crate::engine::permission::Permission;
 use crate::engine::ready::{self, Limits, Taken};
 use crate::engine::run_loop::RunLoop;
 use crate::engine::{outcome, spooled};
@@ -132,14 +132,8 @@ impl RunLoop {
         }
         let Some(attempt) = self.run.call(&want.key).and_then(Call::newest) else { return };
         let Some(work) = attempt.work.clone() else { return };
-        let mut estimate = self.engine.shared.ports.executor.estimate(&work);
-        if let Some(last) = attempt.tool_use.as_ref().and_then(|used| used.turns.last()) {
-            // It reads all that the turn before it read, and more.
-            let before = last.finished.measured.usage;
-            estimate.input_tokens = estimate.input_tokens.max(before.input_tokens.saturating_add(before.output_tokens));
-            estimate.output_tokens = estimate.output_tokens.max(before.output_tokens);
-            estimate.usd = estimate.usd.max(before.usd);
-        }
+        let so_far = attempt.tool_use.as_deref().and_then(transcript);
+        let estimate = self.engine.shared.ports.executor.estimate(&work, so_far.as_ref());
         if !self.budget().allows(self.run.usage, taken.with(estimate)) {
             if !self.run.waiting().any(|gate| gate.kind() == GateKind::Budget) {
                 let gate = ready::budget(&self.run, want, self.budget(), estimate);
@@ -158,12 +152,18 @@ impl RunLoop {
 
     /// A call that the model asked for begins, or a person is asked whether it may.
     fn start_call(&mut self, want: &Arc<Want>, id: ToolCallId, taken: &mut Taken) {
-        let Some(attempt) = self.run.call(&want.key).and_then(Call::newest) else { return };
+        let Some(call) = self.run.call(&want.key) else { return };
+        let Some(attempt) = call.newest() else { return };
         let (number, used) = (attempt.number, attempt.tool_use.as_deref());
-        let Some((used, call)) = used.and_then(|used| Some((used, used.call(id)?))) else { return };
-        let (key, tool, arguments) = (want.key.clone(), call.asked.tool.clone(), Arc::clone(call.arguments()));
-        if call.state == ToolCallState::Asked {
-            match self.permission(want, used, call, number) {
+        let Some((used, asked)) = used.and_then(|used| Some((used, used.call(id)?))) else { return };
+        let (key, tool, arguments) = (want.key.clone(), asked.asked.tool.clone(), Arc::clone(asked.arguments()));
+        let has_place = self.attempts.is_at_work(&key) || self.has_place(want, taken);
+        let never_asked = || self.rules_of(want.workflow.as_deref(), &want.work, &tool).approve == ToolApproval::Never;
+        if !has_place && never_asked() {
+            return;
+        }
+        if asked.state == ToolCallState::Asked || self.is_another(call, attempt, asked) {
+            match self.permission(want, used, asked) {
                 Permission::Given => {}
                 Permission::Asks(gate) => return self.stage(Event::GateOpened(*gate), false),
                 Permission::Refused(error) => {
@@ -173,7 +173,7 @@ impl RunLoop {
                 }
             }
         }
-        if !self.attempts.is_at_work(&key) && !self.has_place(want, taken) {
+        if !has_place {
             return;
         }
         self.stage(Event::ToolCalled { key, attempt: number, call: id, tool, arguments }, false);
@@ -214,7 +214,7 @@ impl RunLoop {
         };
         let cancel = self.at_work(starting, attempt);
         let (ended, key) = (self.attempts.ended.clone(), want.key.clone());
-        let listing = self.engine.shared.ports.executor.list_tools(self.tool_scope(want), offered);
+        let listing = self.engine.shared.ports.executor.list_tools(self.tool_scope(want.workflow.as_deref()), offered);
         let listing = tokio::spawn(listing);
         tokio::spawn(async move {
             let broke_down =
@@ -237,7 +237,8 @@ impl RunLoop {
         let Some(call) = self.run.call(&want.key) else { return };
         let Some((attempt, asked)) = call.newest().zip(call.tool_use().and_then(|used| used.call(id))) else { return };
         let (attempt, tool) = (attempt.number, asked.asked.tool.clone());
-        let own = call.newest().and_then(|attempt| own_tool(attempt.work.as_deref()?, &tool)).cloned();
+        let workflow = want.workflow.as_deref();
+        let own = call.newest().and_then(|attempt| self.own_tool(workflow, attempt.work.as_deref()?, &tool));
         let files = match own.as_ref().map(|own| &own.does) {
             Some(OwnWork::Program { .. }) => self.config.files_of(want),
             _ => KeptFiles::default(),
@@ -248,10 +249,10 @@ impl RunLoop {
             attempt,
             call: id,
             arguments: Arc::clone(asked.arguments()),
-            timeout: self.rules_of(want, &tool).timeout,
+            timeout: self.rules_of(workflow, &want.work, &tool).timeout,
             tool,
             own,
-            scope: self.tool_scope(want),
+            scope: self.tool_scope(workflow),
             files,
         };
         let cancel = self.at_work(starting, attempt).child_token();
@@ -283,7 +284,7 @@ impl RunLoop {
         failpoint("call.after");
         tokio::spawn(async move {
             let outcome = guarded.await.unwrap_or_else(|error| {
-                CallOutcome::InDoubt(Failure::new(FailureClass::Tool, format!("the call broke down: {error}")))
+                CallOutcome::InDoubt(Failure::new(FailureClass::Tool, format!("the tool crashed: {error}")))
             });
             let _ = ended.send(FinishedUnit { key, attempt, outcome: UnitOutcome::Called(id, outcome) });
         });
@@ -318,6 +319,7 @@ impl RunLoop {
         let Some(asked) = known.filter(|call| call.state == ToolCallState::Called) else { return Vec::new() };
         let since = under_way.calls.get(&id);
         let ms = since.map_or(0, |since| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let ms = ms.saturating_sub(asked.waited_ms);
         let (key, number) = (call.key.clone(), attempt.number);
         let returned = |outcome: CallReturn| {
             vec![Event::ToolReturned { key: key.clone(), attempt: number, call: id, outcome, ms }]
@@ -343,7 +345,11 @@ impl RunLoop {
                 Vec::new()
             }
             CallOutcome::Cancelled { in_doubt: true } => doubt(outcome::STOPPED),
-            CallOutcome::Cancelled { in_doubt: false } => doubt(outcome::NOT_BEGUN),
+            // A person stopped it before the tool had been reached: they say whether it is to begin after all.
+            CallOutcome::Cancelled { in_doubt: false } => match self.asks_about(call, attempt, asked) {
+                Some(gate) => vec![Event::GateOpened(gate)],
+                None => doubt(outcome::NOT_BEGUN),
+            },
         }
     }
 

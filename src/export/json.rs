@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::{ExportError, ExportScope};
-use crate::core::call::{Attempt, Call, ToolCall, ToolCallEnd, ToolCallState, Turn, Version};
+use crate::core::call::{Attempt, Call, ToolCall, ToolCallEnd, Turn, Version};
 use crate::core::deadline::Due;
 use crate::core::document::Document;
 use crate::core::event::Measured;
@@ -159,7 +159,7 @@ fn attempt(attempt: &Attempt) -> Value {
         ("thinking", text(thinking)),
         ("discarded", (!discarded.is_empty()).then(|| json!(discarded))),
         ("tools", attempt.tool_use.as_ref().and_then(|used| used.listed.as_ref()).map(|tools| json!(tools))),
-        ("turns", attempt.tool_use.as_ref().map(|used| used.turns.iter().map(turn).collect())),
+        ("turns", attempt.tool_use.as_ref().map(|used| used.turns.iter().map(|it| turn(attempt, it)).collect())),
     ] {
         if let Some(value) = value {
             shown[name] = value;
@@ -169,12 +169,12 @@ fn attempt(attempt: &Attempt) -> Value {
 }
 
 /// A turn that ended in calls, with what became of them. What its provider has to get back is nobody's to read.
-fn turn(turn: &Turn) -> Value {
+fn turn(attempt: &Attempt, turn: &Turn) -> Value {
     let Measured { model, usage, ms, thinking, .. } = &turn.finished.measured;
     let mut shown = json!({
         "turn": turn.finished.turn,
         "text": turn.finished.text,
-        "calls": turn.calls.iter().map(tool_call).collect::<Vec<_>>(),
+        "calls": turn.calls.iter().map(|call| tool_call(attempt, call)).collect::<Vec<_>>(),
         "model": model,
         "ms": ms,
         "usage": usage,
@@ -185,12 +185,12 @@ fn turn(turn: &Turn) -> Value {
     shown
 }
 
-fn tool_call(call: &ToolCall) -> Value {
+fn tool_call(attempt: &Attempt, call: &ToolCall) -> Value {
     let mut shown = json!({
         "call": call.asked.call,
         "tool": call.asked.tool,
         "arguments": *call.asked.arguments,
-        "status": "asked",
+        "status": attempt.status_of(call),
         "ms": call.ms,
     });
     if let Some(changed) = &call.changed {
@@ -199,44 +199,25 @@ fn tool_call(call: &ToolCall) -> Value {
     if let Some(began) = call.began_at {
         shown["began_at"] = json!(began);
     }
-    let status = match &call.state {
-        ToolCallState::Asked => "asked",
-        ToolCallState::Allowed => "allowed",
-        ToolCallState::Called => "called",
-        ToolCallState::InDoubt => "in_doubt",
-        ToolCallState::Ended(end) => {
-            let (status, by) = match end {
-                ToolCallEnd::Returned(_) => ("returned", None),
-                ToolCallEnd::Denied { by, .. } => ("denied", Some(by)),
-                ToolCallEnd::Answered { by, .. } => ("answered", Some(by)),
-                ToolCallEnd::Skipped { .. } => ("skipped", None),
-            };
-            if let Some(by) = by {
-                shown["by"] = json!(by);
+    if let Some(ToolCallEnd::Denied { by, .. } | ToolCallEnd::Answered { by, .. }) = call.end() {
+        shown["by"] = json!(by);
+    }
+    match call.returned().as_deref() {
+        Some(CallReturn::Returned { output, is_error, images, notes }) => {
+            shown["output"] = json!(**output);
+            if *is_error {
+                shown["is_error"] = json!(true);
             }
-            match call.returned().as_deref() {
-                Some(CallReturn::Returned { output, is_error, images, notes }) => {
-                    shown["output"] = json!(**output);
-                    if *is_error {
-                        shown["is_error"] = json!(true);
-                    }
-                    if !images.is_empty() {
-                        shown["images"] = json!(images);
-                    }
-                    if !notes.is_empty() {
-                        shown["notes"] = json!(notes);
-                    }
-                    status
-                }
-                None => status,
-                Some(CallReturn::Failed { error }) => {
-                    shown["error"] = failed(error);
-                    if status == "returned" { "failed" } else { status }
-                }
+            if !images.is_empty() {
+                shown["images"] = json!(images);
+            }
+            if !notes.is_empty() {
+                shown["notes"] = json!(notes);
             }
         }
-    };
-    shown["status"] = json!(status);
+        Some(CallReturn::Failed { error }) => shown["error"] = failed(error),
+        None => {}
+    }
     shown
 }
 

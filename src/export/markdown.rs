@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::{DEMO, ExportError, ExportScope};
-use crate::core::call::{Attempt, AttemptStatus, Call, Ending, ToolCallEnd, ToolCallState, Turn};
+use crate::core::call::{Attempt, AttemptStatus, Call, Ending, ToolCallEnd, Turn};
 use crate::core::document::Document;
 use crate::core::failure::Failure;
 use crate::core::model::Role;
@@ -197,7 +197,7 @@ impl MarkdownWriter {
             let stands = call.standing.as_ref().filter(|standing| standing.attempt == attempt.number);
             self.heading(4, &format!("Attempt {}, {}: {}", attempt.number, visible(&model, false), how(attempt)));
             for turn in attempt.tool_use.iter().flat_map(|used| &used.turns) {
-                self.turn(turn);
+                self.turn(attempt, turn);
             }
             for (number, version) in (1u32..).zip(&attempt.versions) {
                 let mark = if stands.is_some_and(|standing| standing.version == number) { ", accepted" } else { "" };
@@ -226,18 +226,16 @@ impl MarkdownWriter {
     }
 
     /// A turn that ended in calls of tools: what the model said beside them, and each with all that came of it.
-    fn turn(&mut self, turn: &Turn) {
+    fn turn(&mut self, attempt: &Attempt, turn: &Turn) {
         self.heading(5, &format!("Turn {}", turn.finished.turn));
         self.text(&turn.finished.text.block());
         for call in &turn.calls {
-            let how = match &call.state {
-                ToolCallState::Asked | ToolCallState::Allowed => "has not begun".to_owned(),
-                ToolCallState::Called => "under way".to_owned(),
-                ToolCallState::InDoubt => "outcome unknown, it may have taken effect".to_owned(),
-                ToolCallState::Ended(ToolCallEnd::Returned(_)) => format!("returned after {} ms", call.ms),
-                ToolCallState::Ended(ToolCallEnd::Denied { by, .. }) => format!("denied by {by}"),
-                ToolCallState::Ended(ToolCallEnd::Answered { by, .. }) => format!("answered by {by}"),
-                ToolCallState::Ended(ToolCallEnd::Skipped { .. }) => "skipped".to_owned(),
+            let how = match call.end() {
+                None => attempt.state_of(call).to_owned(),
+                Some(ToolCallEnd::Returned(_)) => format!("returned after {} ms", call.ms),
+                Some(ToolCallEnd::Denied { by, .. }) => format!("denied by {by}"),
+                Some(ToolCallEnd::Answered { by, .. }) => format!("answered by {by}"),
+                Some(ToolCallEnd::Skipped { .. }) => "skipped".to_owned(),
             };
             let tool = visible(&call.asked.tool, false);
             self.paragraph(&format!("**Tool call {}: `{tool}`**, {}", call.asked.call, visible(&how, false)));

@@ -9,6 +9,7 @@ use crate::core::model::{Image, Message, Role};
 use crate::core::schema::Schema;
 use crate::core::step::{Does, OnCut};
 use crate::core::template::{Expr, References, Template, TemplateError};
+use crate::core::text::shortened;
 use crate::core::tool::OwnTool;
 use crate::core::work::{CommandWork, HttpWork, PromptWork, Reply, SECRET_MARK, Work};
 use crate::flow::effort;
@@ -332,9 +333,5 @@ fn source_of(expr: &Parsed<Expr>) -> String {
 
 fn shorten(source: &str) -> String {
     const LONGEST: usize = 120;
-    let mut short: String = source.trim().chars().take(LONGEST).collect();
-    if short.len() < source.trim().len() {
-        short.push('…');
-    }
-    short
+    shortened(source.trim(), LONGEST)
 }

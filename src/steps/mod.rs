@@ -16,11 +16,11 @@ use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::ports::{
     AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, CallOutcome, Executor, Models, Secrets, ToolCallRequest,
-    ToolScope, ToolServers,
+    ToolScope, ToolServers, Transcript,
 };
 use crate::core::text::Untrusted;
 use crate::core::tool::{DeclaredTools, OfferedTools, OwnTool, ToolRules, ToolSpec};
-use crate::core::usage::Usage;
+use crate::core::usage::{Usage, estimate_tokens};
 use crate::core::work::Work;
 
 mod command;
@@ -143,19 +143,27 @@ impl Executor for Steps {
         Box::pin(async move { tools.list(scope, offered).await })
     }
 
+    fn own_tool(&self, _: &ToolScope, tool: &str) -> Option<OwnTool> {
+        self.tools.own(tool, None).cloned()
+    }
+
     fn call_tool(&self, call: ToolCallRequest, context: AttemptContext) -> BoxFuture<'static, CallOutcome> {
         let tools = self.tools.clone();
         Box::pin(async move { tools.call_for_model(call, context).await })
     }
 
-    fn estimate(&self, work: &Work) -> Usage {
+    fn estimate(&self, work: &Work, so_far: Option<&Transcript>) -> Usage {
         let Work::Prompt(work) = work else { return Usage::default() };
-        prompt::estimate(&*self.models, work, &work.messages, work.schema.as_ref())
+        self.models.estimate(&work.models, prompt::tokens_of(work, so_far), work.max_tokens)
     }
 
-    fn spent(&self, work: &Work, partial: &Untrusted) -> Usage {
+    fn spent(&self, work: &Work, so_far: Option<&Transcript>, partial: &Untrusted) -> Usage {
         let Work::Prompt(work) = work else { return Usage::default() };
-        prompt::spent(&*self.models, work, &work.messages, work.schema.as_ref(), partial.data())
+        // A turn that ends in calls has no text: where a model may call tools, that none has arrived says nothing.
+        if so_far.is_none() && partial.is_empty() {
+            return Usage::default();
+        }
+        self.models.spent(&work.models, prompt::tokens_of(work, so_far), estimate_tokens(partial.data()))
     }
 
     fn lane(&self, work: &Work) -> Option<(String, usize)> {

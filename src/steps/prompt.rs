@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use self::answer::tokens_of;
 use self::answer::{Answer, Asking};
-pub use self::answer::{estimate, spent};
 use self::conversation::Conversation;
 use super::json_repair::JsonEnding;
 use super::{Interruption, deadline, failed, reading};

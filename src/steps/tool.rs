@@ -59,7 +59,7 @@ struct ToolCall {
 
 impl Toolbox {
     /// The author's own tool of that name: the definition's, or the config's.
-    fn own<'a>(&'a self, tool: &str, given: Option<&'a OwnTool>) -> Option<&'a OwnTool> {
+    pub(super) fn own<'a>(&'a self, tool: &str, given: Option<&'a OwnTool>) -> Option<&'a OwnTool> {
         given.or_else(|| match self.config.get(tool) {
             Some(DeclaredTool::Own(own)) => Some(own),
             _ => None,

@@ -1,6 +1,7 @@
 //! What a server asks the person in the middle of a call: its schema as a form of ours, and the answer as it expects it.
 //!
-//! The form begins with what is to be done: `accept` sends the answer, `decline` says no, `cancel` gives no answer at all.
+//! The form begins with what is to be done: `accept` sends the answer, `decline` says no, `cancel` gives no answer at all. A
+//! person says which: what is answered without asking anybody never agrees to a server's question.
 //! Because no field has to be filled in to decline, what is required is checked here when the answer is accepted, against
 //! the schema as the server sent it.
 
@@ -75,7 +76,7 @@ impl Question {
             label = format!("{label}\nThe answer does not fit: {wrong}");
         }
         let action = json!({
-            "name": self.action, "label": label, "type": "choice", "choices": ACTIONS, "default": "accept",
+            "name": self.action, "label": label, "type": "choice", "choices": ACTIONS, "required": true,
             "help": "accept sends what you enter to the server, decline says no, cancel gives no answer",
         });
         let fields: Vec<Value> = std::iter::once(action).chain(self.fields.iter().cloned()).collect();
@@ -89,9 +90,9 @@ impl Question {
             let action = if *given == json!(false) { "decline" } else { "cancel" };
             return Answer::Send(json!({ "action": action }));
         };
-        match given.get(&self.action).and_then(Value::as_str).unwrap_or("accept") {
-            "accept" => {}
-            action => return Answer::Send(json!({ "action": action })),
+        match given.get(&self.action).and_then(Value::as_str) {
+            Some("accept") => {}
+            action => return Answer::Send(json!({ "action": action.unwrap_or("cancel") })),
         }
         let mut content = Map::new();
         for (name, value) in given {
@@ -210,6 +211,7 @@ fn choices(property: &Value) -> Option<Vec<(String, Value)>> {
 mod tests {
     use super::*;
     use crate::core::form::{FieldType, fill};
+    use crate::core::gate::InputBody;
 
     fn question() -> Question {
         let params = json!({"message": "Who are you?", "requestedSchema": {
@@ -242,7 +244,7 @@ mod tests {
         assert!(form.fields()[0].label.contains("`people` asks: Who are you?"));
         assert_eq!(form.fields()[1].label, "Full name (required)");
         assert_eq!(form.fields()[2].help.as_deref(), Some("email"));
-        let given = json!({"name": "Ada", "pet": "Dog", "days": ["Tue"], "action": "runs"});
+        let given = json!({"action_": "accept", "name": "Ada", "pet": "Dog", "days": ["Tue"], "action": "runs"});
         let filled = fill(form.fields(), &given).unwrap();
         let Answer::Send(answer) = question.answer(&filled) else { panic!("{filled}") };
         assert_eq!(answer["action"], "accept");
@@ -267,10 +269,25 @@ mod tests {
     #[test]
     fn an_answer_that_does_not_fit_is_asked_for_again() {
         let question = question();
-        let filled = fill(question.form(None).unwrap().fields(), &json!({"name": "Ada"})).unwrap();
+        let filled = fill(question.form(None).unwrap().fields(), &json!({"action_": "accept", "name": "Ada"})).unwrap();
         let Answer::Again(why) = question.answer(&filled) else { panic!("{filled}") };
         assert!(why.contains("days"), "{why}");
         assert!(question.form(Some(&why)).unwrap().fields()[0].label.contains("does not fit"));
+    }
+
+    /// `--review accept` and deadlines take forms as they are that anybody may send without entering anything.
+    #[test]
+    fn nobody_agrees_to_a_question_by_its_defaults() {
+        for params in [
+            json!({"message": "Really delete 40 files?"}),
+            json!({"message": "x", "requestedSchema": {"type": "object", "properties": {"all": {"type": "boolean", "default": true}}}}),
+        ] {
+            let question = Question::read("s", &params).unwrap();
+            let fields = question.form(None).unwrap();
+            assert!(fill(fields.fields(), &json!({})).is_err());
+            assert_eq!(InputBody::Question { fields }.with_defaults(), None);
+            assert_eq!(question.answer(&json!({})), Answer::Send(json!({"action": "cancel"})));
+        }
     }
 
     #[test]

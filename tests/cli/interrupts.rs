@@ -69,7 +69,7 @@ fn with_a_deaf_server() -> Home {
     let program = "trap 'echo told > told' TERM; echo $$ > pid; while :; do sleep 600 & wait; done";
     home.write(
         "config.toml",
-        &format!("[tools.deaf]\ncommand = [\"sh\", \"-c\", {program:?}]\ncwd = {:?}\n", home.path()),
+        &format!("[tools.deaf]\ncommand = [\"sh\", \"-c\", {program:?}]\ncwd = '{}'\n", home.path().display()),
     );
     home.write(
         "workflows/ask/workflow.toml",

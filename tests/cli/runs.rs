@@ -493,7 +493,7 @@ fn what_came_from_a_folder_is_found_there_again() {
     // Without --dir it is still that one, not the shipped task of the same name.
     for line in ["rerun last --review accept", "fork last --at save", "resume last --update"] {
         let done = home.step(line).exits(3);
-        assert!(done.out.contains("save: may it do this?"), "{line}: {done:?}");
+        assert!(done.out.contains("save: approve this action?"), "{line}: {done:?}");
     }
 }
 

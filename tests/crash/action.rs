@@ -46,7 +46,7 @@ pub async fn change_a_document(sandbox: &Sandbox) {
         let number = state.documents["result"].current().unwrap().0;
         let done = match number {
             1 => harness.engine.act(run, "result", Some(number), "louder").await,
-            2 => harness.engine.edit_document(run, "result", number, "Sea", VERSIONS[2]).await.map(|_| ()),
+            2 => harness.engine.edit_document(run, "result", number, "Sea", VERSIONS[2]).await,
             3 => harness.engine.act(run, "result", Some(number), "doubt").await,
             _ => return,
         };

@@ -19,7 +19,7 @@ use stepwell::core::model::{Delta, Finish};
 use stepwell::core::pinned::Pinned;
 use stepwell::core::ports::{
     AttemptContext, AttemptOutcome, AttemptRequest, BoxFuture, CallOutcome, Clock, Executor, Ownership, Secrets, Spool,
-    Storage, ToolCallRequest, ToolScope,
+    Storage, ToolCallRequest, ToolScope, Transcript,
 };
 use stepwell::core::run::{Run, Status};
 use stepwell::core::secret::{Redactor, Secret, SecretRef};
@@ -139,6 +139,8 @@ pub struct FakeTools {
     rules: Mutex<BTreeMap<String, ToolRules>>,
     pub called: Mutex<Vec<(String, Value)>>,
     pub lists: AtomicUsize,
+    /// The author's own tools that the config declares.
+    pub of_config: Mutex<BTreeMap<String, OwnTool>>,
     /// What happens elsewhere when the rules of a tool are looked up next.
     pub meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
@@ -151,6 +153,7 @@ impl Default for FakeTools {
             rules: Mutex::default(),
             called: Mutex::default(),
             lists: AtomicUsize::default(),
+            of_config: Mutex::default(),
             meanwhile: Mutex::default(),
         }
     }
@@ -326,9 +329,16 @@ impl Executor for FakeExecutor {
             }
         })
     }
-    fn estimate(&self, work: &Work) -> Usage {
+    fn estimate(&self, work: &Work, _: Option<&Transcript>) -> Usage {
         let usd = if matches!(work, Work::Prompt(_)) { 0.1 } else { 0.0 };
         Usage { usd, ..Usage::default() }
+    }
+    fn spent(&self, _: &Work, so_far: Option<&Transcript>, _: &Untrusted) -> Usage {
+        let turns = so_far.map_or(0, |so_far| so_far.turns.len());
+        Usage { input_tokens: 1_000 * turns as u64, estimated: true, ..Usage::default() }
+    }
+    fn own_tool(&self, _: &ToolScope, tool: &str) -> Option<OwnTool> {
+        self.tools.of_config.lock().unwrap().get(tool).cloned()
     }
     fn lane(&self, work: &Work) -> Option<(String, usize)> {
         let places = self.places.load(Ordering::SeqCst);

@@ -15,7 +15,7 @@ fn with_notes(home: &Home, before: &[u8]) -> (Vec<u8>, usize) {
     let patch = piped(home.command("sh").arg(script).arg("CHANGELOG.md"), NOTES.as_bytes());
     let patch = patch.strip_suffix(b".").unwrap();
     piped(home.command("git").args(["--git-dir=/dev/null", "apply", "--unidiff-zero", "--whitespace=nowarn"]), patch);
-    (std::fs::read(path).unwrap(), patch.iter().filter(|byte| **byte == b'\n').count())
+    (std::fs::read(path).unwrap(), patch.split(|byte| *byte == b'\n').count() - 1)
 }
 
 fn piped(command: &mut Command, given: &[u8]) -> Vec<u8> {

@@ -1,12 +1,14 @@
 //! Prompts: what a person gets of a model's answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use stepwell::core::event::Measured;
 use stepwell::core::failure::FailureClass;
 use stepwell::core::model::{Finish, Message, Role};
-use stepwell::core::ports::{AttemptOutcome, Executor as _};
+use stepwell::core::ports::{AttemptOutcome, Executor as _, PastTurn, Transcript};
+use stepwell::core::tool::{CallReturn, FinishedTurn, ToolSpec};
 use stepwell::core::turn;
 use stepwell::core::usage::Usage;
 use stepwell::core::work::{PromptWork, Reply, Work};
@@ -319,11 +321,43 @@ async fn an_attempt_that_is_cancelled_before_it_began_does_nothing() {
 #[test]
 fn what_a_prompt_may_use_and_whose_limit_it_counts_against_is_the_models_to_say() {
     let fixture = StepFixture::new();
-    let usage = fixture.steps.estimate(&prompt(Some(list())));
+    let usage = fixture.steps.estimate(&prompt(Some(list())), None);
     assert!(usage.input_tokens > 5 && usage.output_tokens == 100, "{usage:?}");
     assert_eq!(fixture.steps.lane(&prompt(None)), Some(("fake".into(), 4)));
-    assert_eq!(fixture.steps.estimate(&shell("true")), Usage::default());
+    assert_eq!(fixture.steps.estimate(&shell("true"), None), Usage::default());
     assert_eq!(fixture.steps.lane(&shell("true")), None);
+}
+
+/// A model that calls tools is sent them, its turns and what they returned, each time; and a turn of calls has no text.
+#[test]
+fn what_a_model_that_calls_tools_may_use_has_its_tools_and_all_that_they_returned() {
+    let fixture = StepFixture::new();
+    let described = |length: usize| -> ToolSpec {
+        let described = json!({ "tool": "read", "description": "x".repeat(length), "input": { "type": "object" } });
+        serde_json::from_value(described).unwrap()
+    };
+    let calls = json!([{ "call": "1.0", "tool": "read", "arguments": { "path": "a" } }]);
+    let turn: FinishedTurn = FinishedTurn {
+        turn: 1,
+        text: "".into(),
+        calls: serde_json::from_value(calls).unwrap(),
+        opaque: None,
+        measured: Measured::default(),
+    };
+    let so_far = |described: ToolSpec, returned: usize| {
+        let (output, images, notes) = (Arc::new(json!("x".repeat(returned))), Vec::new(), Vec::new());
+        let returned = CallReturn::Returned { output, is_error: false, images, notes };
+        let past = PastTurn { turn: Arc::new(turn.clone()), returned: vec![(Arc::new(returned), None)] };
+        Transcript { tools: vec![described].into(), turns: vec![past] }
+    };
+    let tokens = |so_far: Option<&Transcript>| fixture.steps.estimate(&prompt(None), so_far).input_tokens;
+    let short = tokens(Some(&so_far(described(1), 1)));
+    assert!(tokens(None) < short);
+    assert!(tokens(Some(&so_far(described(8_000), 1))) > short + 1_000, "the tools are sent each time");
+    assert!(tokens(Some(&so_far(described(1), 80_000))) > short + 10_000, "and so is what they returned");
+    let lost = fixture.steps.spent(&prompt(None), Some(&so_far(described(1), 80_000)), &"".into());
+    assert!(lost.input_tokens > 10_000, "{lost:?}");
+    assert_eq!(fixture.steps.spent(&prompt(None), None, &"".into()), Usage::default(), "it may never have been sent");
 }
 
 fn turn_of(schema: Option<Value>) -> Work {

@@ -2,19 +2,15 @@
 
 use serde_json::Value;
 
-use crate::core::call::{ToolCall, ToolCallEnd, ToolCallState};
-use crate::core::text::{Untrusted, output_text};
+use crate::core::call::{Attempt, ToolCall, ToolCallEnd};
+use crate::core::text::{Untrusted, output_text, shortened};
 use crate::core::tool::CallReturn;
 
 /// So many characters of arguments and of what a call returned.
 const LONGEST: usize = 160;
 
 fn in_short(text: &Untrusted) -> String {
-    let line = text.line();
-    match line.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line.into_owned(),
-    }
+    shortened(&text.line(), LONGEST)
 }
 
 /// `files/read {"path":"a"}`
@@ -36,22 +32,17 @@ pub fn returned(outcome: &CallReturn) -> String {
     }
 }
 
-/// What has become of a call.
+/// What has become of a call of an attempt.
 #[must_use]
-pub fn state(call: &ToolCall) -> String {
-    match &call.state {
-        ToolCallState::Asked => "has not begun".to_owned(),
-        ToolCallState::Allowed => "allowed, has not begun".to_owned(),
-        ToolCallState::Called => "running".to_owned(),
-        ToolCallState::InDoubt => "outcome unknown".to_owned(),
-        ToolCallState::Ended(ToolCallEnd::Returned(outcome)) => returned(outcome),
-        ToolCallState::Ended(ToolCallEnd::Denied { error, by }) => {
+pub fn state(attempt: &Attempt, call: &ToolCall) -> String {
+    match call.end() {
+        None => attempt.state_of(call).to_owned(),
+        Some(ToolCallEnd::Returned(outcome)) => returned(outcome),
+        Some(ToolCallEnd::Denied { error, by }) => {
             format!("denied by {by}: {}", in_short(&Untrusted::from(error.message.as_str())))
         }
-        ToolCallState::Ended(ToolCallEnd::Answered { value, by }) => {
-            format!("answered by {by}: {}", in_short(&output_text(value)))
-        }
-        ToolCallState::Ended(ToolCallEnd::Skipped { because }) => {
+        Some(ToolCallEnd::Answered { value, by }) => format!("answered by {by}: {}", in_short(&output_text(value))),
+        Some(ToolCallEnd::Skipped { because }) => {
             format!("skipped: {}", in_short(&Untrusted::from(because.as_str())))
         }
     }

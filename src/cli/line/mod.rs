@@ -31,7 +31,7 @@ use crate::core::ports::Models;
 use crate::core::run::Run;
 use crate::core::step_name::REPLY;
 use crate::core::task::Body;
-use crate::core::text::{Untrusted, output_text};
+use crate::core::text::{Untrusted, output_text, shortened};
 use crate::core::work::Work;
 
 /// Tells what happens in a run.
@@ -159,7 +159,7 @@ impl Teller {
             Event::CallAnswered { key, call: Some(call), by, .. } => {
                 out::say(&format!("  {key}, tool call {call}: answered by {by}"));
             }
-            Event::AttemptResumed { key, .. } => out::say(&format!("{key} goes on where it was")),
+            Event::AttemptResumed { key, .. } => out::say(&format!("resuming {key}")),
             Event::CallSkipped { key, because, .. } => out::say(&format!("{key}: skipped, {because}")),
             Event::CallFailed { key, error, .. } => {
                 self.failed.insert(key.clone());
@@ -325,11 +325,7 @@ fn one_line(item: &Value) -> String {
 
 fn short(text: &str) -> String {
     const LONGEST: usize = 60;
-    if text.chars().count() <= LONGEST {
-        return text.to_owned();
-    }
-    let cut: String = text.chars().take(LONGEST - 1).collect();
-    format!("{cut}…")
+    shortened(text, LONGEST)
 }
 
 fn local(at: chrono::DateTime<chrono::Utc>) -> chrono::DateTime<chrono::Local> {

@@ -93,6 +93,7 @@ impl Call {
             match gate.kind() {
                 GateKind::InDoubt => self.tool_in_doubt(gate.attempt, tool_call),
                 GateKind::Input => self.tool_asks(gate.attempt, tool_call),
+                GateKind::Approval => self.tool_not_reached(gate.attempt, tool_call),
                 _ => {}
             }
         } else if let Some(attempt) = self.attempt_mut(gate.attempt) {

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{AttemptStatus, Call};
+use super::{Attempt, AttemptStatus, Call};
 use crate::core::actor::Actor;
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
+use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::GateKind;
+use crate::core::text::shortened;
 use crate::core::tool::{AskedCall, CallReturn, FinishedTurn, ToolSpec};
 use crate::core::tool_call::ToolCallId;
 use crate::core::work::Work;
@@ -22,6 +24,9 @@ mod tests;
 
 /// A model that asks for the same so many times in a row comes to nothing.
 const SAME: usize = 3;
+
+/// Of the arguments of a call a message shows so many characters.
+const MOST_SHOWN: usize = 200;
 
 /// What a model reads of a call that had begun and was given up.
 const MAY_HAVE_HAPPENED: &str = "it was called and its outcome is unknown: it may have taken effect";
@@ -57,12 +62,16 @@ pub struct ToolCall {
     pub changed: Option<Arc<Value>>,
     /// What has become of it.
     pub state: ToolCallState,
+    /// What a person has allowed, where they have.
+    pub approved: Option<Fingerprint>,
     /// What a person answered to what the tool asked in the middle of its work; `false`: they declined.
     pub answer: Option<Arc<Value>>,
     /// When it began, the last time.
     pub began_at: Option<DateTime<Utc>>,
-    /// How long it took, in milliseconds.
+    /// How long it took, in milliseconds. What it waited for a person is none of it.
     pub ms: u64,
+    /// How long it has waited for answers of a person, in milliseconds.
+    pub waited_ms: u64,
 }
 
 /// What has become of a tool call.
@@ -153,6 +162,38 @@ impl ToolCall {
     }
 }
 
+impl Attempt {
+    /// What has become of a tool call of it, in a word for programs.
+    #[must_use]
+    pub fn status_of(&self, call: &ToolCall) -> &'static str {
+        match &call.state {
+            ToolCallState::Asked => "asked",
+            ToolCallState::Allowed => "allowed",
+            ToolCallState::Called if self.status == AttemptStatus::Running => "called",
+            // Nobody waits for it any more, and nobody has said how it ended.
+            ToolCallState::Called | ToolCallState::InDoubt => "in_doubt",
+            ToolCallState::Ended(end) => match end {
+                ToolCallEnd::Returned(returned) if matches!(**returned, CallReturn::Failed { .. }) => "failed",
+                ToolCallEnd::Returned(_) => "returned",
+                ToolCallEnd::Denied { .. } => "denied",
+                ToolCallEnd::Answered { .. } => "answered",
+                ToolCallEnd::Skipped { .. } => "skipped",
+            },
+        }
+    }
+
+    /// What has become of a tool call of it that has not ended, as a person reads it.
+    #[must_use]
+    pub fn state_of(&self, call: &ToolCall) -> &'static str {
+        match self.status_of(call) {
+            "asked" => "has not begun",
+            "allowed" => "allowed, has not begun",
+            "called" => "running",
+            _ => "outcome unknown, it may have taken effect",
+        }
+    }
+}
+
 impl ToolUse {
     /// Whether one of its calls has begun and not come to its end.
     #[must_use]
@@ -176,6 +217,12 @@ impl ToolUse {
     /// Those of the newest turn that have not come to their end.
     pub fn open(&self) -> impl Iterator<Item = &ToolCall> {
         self.turns.last().into_iter().flat_map(|turn| &turn.calls).filter(|call| call.end().is_none())
+    }
+
+    /// How long the longest of the calls took that have returned in the newest turn, in milliseconds.
+    #[must_use]
+    pub fn longest_of_turn(&self) -> u64 {
+        self.turns.last().into_iter().flat_map(|turn| &turn.calls).map(|call| call.ms).max().unwrap_or(0)
     }
 
     /// A tool of those that were listed.
@@ -203,13 +250,13 @@ impl ToolUse {
         let last: Vec<&AskedCall> = self.calls().rev().take(SAME).map(|call| &call.asked).collect();
         let same = |a: &AskedCall, b: &AskedCall| a.tool == b.tool && a.arguments == b.arguments;
         if last.len() == SAME && last.iter().all(|call| same(call, last[0])) {
-            let (tool, arguments) = (&last[0].tool, in_short(&last[0].arguments));
+            let (tool, arguments) = (&last[0].tool, shortened(&last[0].arguments.to_string(), MOST_SHOWN));
             let text = format!("the model asked for the same {SAME} times in a row: {tool} {arguments}");
             return Some(Failure::new(FailureClass::Turns, text));
         }
         let taken = newest.finished.turn;
         (taken >= max_turns).then(|| {
-            let text = format!("the model came to no answer within {taken} turns; `max_turns` allows more");
+            let text = format!("no answer after {taken} turns (raise `max_turns`)");
             Failure::new(FailureClass::Turns, text)
         })
     }
@@ -313,16 +360,6 @@ impl Call {
     #[must_use]
     pub fn resumes_tools(&self) -> bool {
         self.tool_use().is_some_and(|tools| tools.resumes)
-    }
-}
-
-/// Arguments for a message: as much of them as a person reads.
-fn in_short(arguments: &Value) -> String {
-    const MOST: usize = 200;
-    let text = arguments.to_string();
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
     }
 }
 

@@ -180,17 +180,23 @@ pub trait Executor: Send + Sync {
         own.map(OwnTool::rules).unwrap_or_default()
     }
 
+    /// The author's own tool of that name that no definition declares, but whoever performs attempts.
+    fn own_tool(&self, _scope: &ToolScope, _tool: &str) -> Option<OwnTool> {
+        None
+    }
+
     /// Calls a tool that a model asked for, to its end. It never panics and always answers.
     fn call_tool(&self, _call: ToolCallRequest, _context: AttemptContext) -> BoxFuture<'static, CallOutcome> {
         Box::pin(std::future::ready(CallOutcome::Known(CallReturn::Failed { error: no_tools() })))
     }
 
-    /// What performing this work is expected to use, to be reserved from a budget; zero where nothing is known.
-    fn estimate(&self, work: &Work) -> Usage;
+    /// What performing this work is expected to use, to be reserved from a budget; zero where nothing is known. `so_far` is
+    /// what a model that calls tools is sent along with it.
+    fn estimate(&self, work: &Work, so_far: Option<&Transcript>) -> Usage;
 
-    /// What an attempt at this work used whose outcome is lost, as far as can be told from what had arrived of it: an
+    /// What a request for this work used whose outcome is lost, as far as can be told from what had arrived of it: an
     /// estimate, marked as one.
-    fn spent(&self, _work: &Work, _partial: &Untrusted) -> Usage {
+    fn spent(&self, _work: &Work, _so_far: Option<&Transcript>, _partial: &Untrusted) -> Usage {
         Usage::default()
     }
 

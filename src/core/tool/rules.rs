@@ -54,18 +54,6 @@ pub struct ToolRules {
     pub timeout: Option<Timespan>,
 }
 
-impl ToolRules {
-    /// Of both rules the stricter.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            approve: self.approve.max(other.approve),
-            idempotent: self.idempotent && other.idempotent,
-            timeout: self.timeout.into_iter().chain(other.timeout).min_by_key(|span| span.0),
-        }
-    }
-}
-
 /// A pattern over names of tools: `*` stands for any characters, everything else for itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -130,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_patterns_the_most_literal_one_counts_and_of_several_rules_the_strictest() {
+    fn of_several_patterns_the_most_literal_one_counts() {
         let rule = |pattern: &str, approve| (Pattern(pattern.to_owned()), approve);
         let rules = [
             rule("*", ToolApproval::Always),
@@ -143,11 +131,5 @@ mod tests {
             assert_eq!(matching(&rules, name), Some(&approve), "{name}");
         }
         assert_eq!(matching(&rules[1..], "write"), None);
-        let (second, hour) = (Some(Timespan(1_000)), Some(Timespan(3_600_000)));
-        let lax = ToolRules { approve: ToolApproval::Never, idempotent: true, timeout: hour };
-        let strict = ToolRules { approve: ToolApproval::Once, idempotent: false, timeout: second };
-        assert_eq!(lax.and(strict), strict);
-        assert_eq!(strict.and(lax), strict);
-        assert_eq!(lax.and(ToolRules { timeout: None, ..lax }), lax);
     }
 }

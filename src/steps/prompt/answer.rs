@@ -13,8 +13,8 @@ use super::transcript::LiveAnswer;
 use super::{GRACE, PromptError};
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::model::{Discarded, Finish, Message, ModelCall, ModelRequest, Role};
-use crate::core::ports::{AttemptContext, AttemptRequest, Models};
+use crate::core::model::{Discarded, Finish, Message, ModelCall, ModelRequest, Role, ToolOffer};
+use crate::core::ports::{AttemptContext, AttemptRequest, Models, Transcript};
 use crate::core::usage::{Usage, estimate_tokens};
 use crate::core::work::{PromptWork, Reply};
 use crate::steps::thoughts::{self, AnswerForm};
@@ -28,31 +28,19 @@ const CONTINUE: &str = "Your answer was cut off. Continue exactly where it stopp
 /// What an image counts for in an estimate, in tokens.
 const IMAGE_TOKENS: u64 = 1_000;
 
-/// What a request of these messages is expected to use.
-pub fn estimate(models: &dyn Models, work: &PromptWork, messages: &[Message], schema: Option<&Value>) -> Usage {
-    models.estimate(&work.models, tokens_sent(messages, schema), work.max_tokens)
+/// About how many tokens a request for this work is, with the turns that its model has taken with tools.
+pub fn tokens_of(work: &PromptWork, so_far: Option<&Transcript>) -> u64 {
+    let conversation = Conversation::of(so_far);
+    let turns = tokens_sent(&conversation.turns, &[], None);
+    turns + tokens_sent(&work.messages, &conversation.offers, work.schema.as_ref())
 }
 
-/// What a request of these messages used of which nothing is known but what had arrived. Where nothing had, it may never have
-/// reached the server.
-pub fn spent(
-    models: &dyn Models,
-    work: &PromptWork,
-    messages: &[Message],
-    schema: Option<&Value>,
-    arrived: &str,
-) -> Usage {
-    if arrived.is_empty() {
-        return Usage::default();
-    }
-    models.spent(&work.models, tokens_sent(messages, schema), estimate_tokens(arrived))
-}
-
-fn tokens_sent(messages: &[Message], schema: Option<&Value>) -> u64 {
+fn tokens_sent(messages: &[Message], offers: &[ToolOffer], schema: Option<&Value>) -> u64 {
     let said = messages
         .iter()
         .map(|message| message.tokens() + IMAGE_TOKENS * u64::try_from(message.image_count()).unwrap_or(u64::MAX));
-    said.sum::<u64>() + schema.map_or(0, |schema| estimate_tokens(&schema.to_string()))
+    let offered = offers.iter().map(ToolOffer::tokens);
+    said.chain(offered).sum::<u64>() + schema.map_or(0, |schema| estimate_tokens(&schema.to_string()))
 }
 
 /// An answer without its thoughts.
@@ -104,7 +92,8 @@ impl Asking<'_> {
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Some("the step's `timeout` is over");
         }
-        let next = estimate(self.models, self.work, messages, schema);
+        let tokens = tokens_sent(messages, &self.conversation.offers, schema);
+        let next = self.models.estimate(&self.work.models, tokens, self.work.max_tokens);
         // What this attempt has used is counted when it ends, so it is a part of what is asked for.
         (!(self.context.may_spend)(self.measured.usage, next)).then_some("the budget does not allow another request")
     }
@@ -253,8 +242,11 @@ impl Asking<'_> {
             }
             None => {
                 let arrived = format!("{}{}", seen.thinking, seen.answer);
-                let used = spent(self.models, self.work, &sent.0, sent.1.as_ref(), &arrived);
-                self.measured.usage += used;
+                // Where nothing had, it may never have reached the server; a turn that ends in calls has no text.
+                if !arrived.is_empty() || self.conversation.calls_tools() {
+                    let tokens = tokens_sent(&sent.0, &self.conversation.offers, sent.1.as_ref());
+                    self.measured.usage += self.models.spent(&self.work.models, tokens, estimate_tokens(&arrived));
+                }
                 self.keep("", &seen.thinking, Vec::new());
                 let why = Why::Interrupted(why.unwrap_or(Interruption::Cancelled));
                 Err(Unanswered { why, text: seen.answer })

@@ -56,7 +56,7 @@ pub struct Services {
 
 /// What is done one after the other.
 enum Asked {
-    Change(Change),
+    Change(Box<Change>),
     /// Said when all before it is done.
     Fence(oneshot::Sender<()>),
 }
@@ -149,7 +149,8 @@ impl Backend {
             while let Some(asked) = inbox.recv().await {
                 match asked {
                     Asked::Change(change) => {
-                        worker.done(Request::Change(change.clone()), worker.change(change).await).await;
+                        let request = Request::Change((*change).clone());
+                        worker.done(request, worker.change(*change).await).await;
                     }
                     Asked::Fence(passed) => drop(passed.send(())),
                 }
@@ -272,7 +273,7 @@ impl Backend {
         match request {
             // The worker ends only with the process.
             Request::Change(change) => {
-                let _ = self.changes.send(Asked::Change(change));
+                let _ = self.changes.send(Asked::Change(Box::new(change)));
             }
             Request::Open(ticket, opening) => {
                 self.beside(Request::Open(ticket, opening.clone()), |backend| async move {

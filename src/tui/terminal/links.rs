@@ -81,8 +81,11 @@ mod tests {
         Address::new(text).unwrap()
     }
 
+    /// Where a link begins, how many cells it takes, and where it leads.
+    type Link = (u16, u16, &'static str);
+
     /// The bytes of each frame, and what a terminal shows after all of them.
-    fn drawn(frames: &[(&str, &[(u16, u16, &str)])]) -> (Vec<String>, String) {
+    fn drawn(frames: &[(&str, &[Link])]) -> (Vec<String>, String) {
         let area = Rect::new(0, 0, 20, 1);
         let (written, mut ends) = (RefCell::new(Vec::new()), Vec::new());
         let backend = CrosstermBackend::new(Out(&written));

@@ -3,6 +3,7 @@
 
 use stepwell::core::pinned::Pinned;
 use stepwell::core::task::Task;
+use stepwell::core::tool::OwnTool;
 use stepwell::engine::Start;
 
 use super::*;
@@ -72,4 +73,45 @@ async fn what_was_allowed_once_is_not_allowed_of_another_server_of_that_name() {
     let done =
         decide(&harness, run, Decision { kind: given, ..Decision::of(gate(&waits), DecisionKind::APPROVE) }).await;
     assert_eq!((done.status, harness.executor.tools.called().len()), (Status::Completed, 4), "{:?}", done.error);
+}
+
+fn of_config(program: &str) -> OwnTool {
+    let own = json!({ "description": "prices", "does": { "program": { "argv": [program] } }, "approve": "always" });
+    serde_json::from_value(own).unwrap()
+}
+
+/// The program of a tool that the config declares is shown, and another one that is there when the call begins is not what
+/// was allowed.
+#[tokio::test]
+async fn a_tool_of_the_config_is_allowed_with_its_program_and_asked_about_again_once_that_is_another() {
+    let by_model = step("a", json!({ "kind": "prompt", "prompt": "look", "tools": ["price"] }), never());
+    let of_a_step = step("a", json!({ "kind": "tool", "tool": "price", "args": { "of": "tea" } }), never());
+    for step in [by_model, of_a_step] {
+        let harness = Harness::new(model(vec![vec![("price", json!({ "of": "tea" }))]]));
+        let tools = Arc::clone(&harness.executor.tools);
+        tools.offer("price", "prices", ToolApproval::Always, false);
+        let declares =
+            |program: &str| drop(tools.of_config.lock().unwrap().insert("price".to_owned(), of_config(program)));
+        let shown = |run: &Run| match &gate(run).body {
+            GateBody::Approval(approval) => match &*approval.work {
+                Work::Tool { own: Some(own), .. } => {
+                    serde_json::to_value(&own.does).unwrap()["program"]["argv"][0].clone()
+                }
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        };
+        declares("mine");
+        let run = harness.start(&json!([step]), json!({}));
+        let waits = harness.drive(run).await;
+        assert_eq!(shown(&waits), "mine");
+        declares("theirs");
+        let waits = decide(&harness, run, Decision::of(gate(&waits), DecisionKind::APPROVE)).await;
+        assert_eq!(
+            (shown(&waits), tools.called().len(), harness.attempts().len()),
+            (json!("theirs"), 0, waits.call(&Key::plain("a")).unwrap().attempts.len())
+        );
+        let done = decide(&harness, run, Decision::of(gate(&waits), DecisionKind::APPROVE)).await;
+        assert_eq!(done.status, Status::Completed, "{:?}", done.error);
+    }
 }

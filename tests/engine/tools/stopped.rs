@@ -98,20 +98,69 @@ fn a_program_that_worked_is_not_ended_by_the_next_request_and_one_that_is_given_
 
 #[tokio::test]
 async fn a_person_who_stops_it_is_asked_about_each_call_that_ran_and_nothing_that_was_paid_is_lost() {
-    for (begun, why) in [(true, "may have had its effect"), (false, "before it had begun")] {
-        let harness = harness(vec![vec![("t/read", json!({ "n": 1 }))]]);
-        harness.executor.tools.act(move |_| ToolAct::Hang(begun));
+    for tool in ["t/read", "t/send"] {
+        let harness = harness(vec![vec![(tool, json!({ "n": 1 }))]]);
+        harness.executor.tools.offer("t/send", "sends", ToolApproval::Never, false);
+        harness.executor.tools.act(move |_| ToolAct::Hang(true));
         let run = harness.start(&json!([agent("a", "look", never())]), json!({}));
         let mut updates = at_work(&harness, run).await;
         assert!(harness.engine.stop(run, &Key::plain("a")));
         until_stopped(&mut updates).await;
         let waits = harness.engine.load(run).unwrap();
         let GateBody::InDoubt(doubt) = &gate(&waits).body else { panic!("{:?}", gate(&waits)) };
-        assert!(doubt.why.contains(why), "{}", doubt.why);
+        assert!(doubt.why.contains("may have had its effect"), "{}", doubt.why);
         harness.executor.tools.act(|_| ToolAct::Return(json!("there")));
         let done = decide(&harness, run, about(1, 0, DecisionKind::Again { model: None })).await;
         assert_eq!((body(&done), harness.attempts().len()), (r#""there""#, 2));
     }
+}
+
+/// It was stopped before the tool had been reached: nothing is in doubt, whatever the rules allow unasked.
+#[tokio::test]
+async fn a_call_that_was_stopped_before_it_had_begun_waits_to_be_allowed_and_is_no_doubt() {
+    for (tool, answer, reads) in [
+        ("t/read", DecisionKind::APPROVE, r#""there""#),
+        ("t/send", DecisionKind::APPROVE, r#""there""#),
+        ("t/send", DecisionKind::Skip, "not called: left out by ana@here"),
+    ] {
+        let harness = harness(vec![vec![(tool, json!({ "n": 1 }))]]);
+        harness.executor.tools.offer("t/send", "sends", ToolApproval::Never, false);
+        harness.executor.tools.act(move |_| ToolAct::Hang(false));
+        let run = harness.start(&json!([agent("a", "look", never())]), json!({}));
+        let mut updates = at_work(&harness, run).await;
+        assert!(harness.engine.stop(run, &Key::plain("a")));
+        until_stopped(&mut updates).await;
+        let waits = harness.engine.load(run).unwrap();
+        assert_eq!((waiting(&waits, GateKind::Approval), gate(&waits).call), (vec!["a".to_owned()], Some(id(1, 0))));
+        assert!(!waits.call(&Key::plain("a")).unwrap().had_effect(), "nothing has happened");
+        harness.executor.tools.act(|_| ToolAct::Return(json!("there")));
+        let done = decide(&harness, run, about(1, 0, answer)).await;
+        assert_eq!((body(&done), harness.attempts().len()), (reads, 2));
+    }
+}
+
+/// What a request used that was on its way when the process died: it read all that came before it.
+#[test]
+fn what_a_lost_request_used_is_estimated_with_all_that_it_was_sent() {
+    let (asked, at_work) = (Arc::new(std::sync::atomic::AtomicUsize::new(0)), Arc::new(tokio::sync::Notify::new()));
+    let (count, says) = (Arc::clone(&asked), Arc::clone(&at_work));
+    let on = with_tools(Harness::new(move |request| match turns(request) {
+        turn @ (0 | 1) => Act::Calls(vec![("t/read", json!({ "n": turn }))]),
+        _ if count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) > 0 => Act::Say(json!("done")),
+        _ => {
+            says.notify_one();
+            Act::Hang("")
+        }
+    }));
+    let run = killed(&on, &json!([agent("a", "look", never())]), &at_work);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let done = runtime.block_on(async { on.neighbour().drive(run).await });
+    assert_eq!(body(&done), "done");
+    let resumed = on.events(run).into_iter().find_map(|event| match event {
+        Event::AttemptResumed { usage, .. } => Some(usage.input_tokens),
+        _ => None,
+    });
+    assert_eq!(resumed, Some(2_000), "two turns and what their calls returned");
 }
 
 #[tokio::test]
@@ -359,6 +408,10 @@ fn of_a_run_that_is_cancelled_while_it_is_taken_up_nothing_goes_on_and_nothing_w
         let names = names(&on, run);
         let after = names.iter().skip_while(|name| *name != "run_cancelled").skip(1).collect::<Vec<_>>();
         assert_eq!(after, Vec::<&String>::new(), "{tool}");
+        // Nobody has said how the call ended, and nobody waits for it.
+        let attempt = over.call(&Key::plain("a")).unwrap().newest().unwrap();
+        let call = attempt.tool_use.as_ref().unwrap().call(id(1, 0)).unwrap();
+        assert_eq!(attempt.status_of(call), "in_doubt", "{tool}");
     }
 }
 

@@ -49,9 +49,11 @@ impl Call {
             asked: asked.clone(),
             changed: None,
             state: ToolCallState::Asked,
+            approved: None,
             answer: None,
             began_at: None,
             ms: 0,
+            waited_ms: 0,
         });
         used.turns.push(Turn { calls: calls.collect(), finished: Arc::new(finished) });
     }
@@ -60,6 +62,7 @@ impl Call {
         if let Some(call) = self.tool_call_mut(attempt, id) {
             call.state = ToolCallState::Called;
             call.began_at = Some(at);
+            call.waited_ms = 0;
             call.answer = None;
         }
         self.gates.close(Some(id));
@@ -67,14 +70,14 @@ impl Call {
     }
 
     pub(in crate::core) fn tool_returned(&mut self, attempt: u32, id: ToolCallId, outcome: &CallReturn, ms: u64) {
-        let longest = self.tools_of(attempt).and_then(|used| used.turns.last()?.calls.iter().map(|call| call.ms).max());
+        let longest = self.tools_of(attempt).map_or(0, |used| used.longest_of_turn());
         if let Some(call) = self.tool_call_mut(attempt, id) {
             call.state = ToolCallState::Ended(ToolCallEnd::Returned(Arc::new(outcome.clone())));
             call.ms = ms;
         }
         if let Some(attempt) = self.attempt_mut(attempt) {
             // Calls of a turn run side by side.
-            let more = ms.saturating_sub(longest.unwrap_or(0));
+            let more = ms.saturating_sub(longest);
             attempt.measured.ms = attempt.measured.ms.saturating_add(more);
         }
         if self.gates.close(Some(id)) {
@@ -168,17 +171,21 @@ impl Call {
     }
 
     /// A person answered about one tool call; what else waits goes on waiting.
-    pub(in crate::core) fn tool_call_answered(&mut self, id: ToolCallId, event: &Event) {
-        let asked = self.gates.of(Some(id)).is_some_and(|gate| gate.kind() == GateKind::Input);
-        let number = self.newest().map_or(0, |attempt| attempt.number);
+    pub(in crate::core) fn tool_call_answered(&mut self, id: ToolCallId, at: DateTime<Utc>, event: &Event) {
+        let gate = self.gates.of(Some(id));
+        let asked = gate.is_some_and(|gate| gate.kind() == GateKind::Input);
+        let newest = || self.newest().map_or(0, |attempt| attempt.number);
+        let number = gate.map_or_else(newest, |gate| gate.attempt);
         if let Some(call) = self.tool_call_mut(number, id)
             && call.end().is_none()
         {
             let end = match event {
                 // What the tool asked in the middle of its work.
-                Event::CallAnswered { value, .. } if asked => return self.tool_asked(number, id, Arc::clone(value)),
+                Event::CallAnswered { value, .. } if asked => {
+                    return self.tool_asked(number, id, at, Arc::clone(value));
+                }
                 Event::CallSkipped { .. } | Event::CallFailed { .. } if asked => {
-                    return self.tool_asked(number, id, Arc::new(Value::Bool(false)));
+                    return self.tool_asked(number, id, at, Arc::new(Value::Bool(false)));
                 }
                 Event::CallAnswered { value, by, .. } => {
                     Some(ToolCallEnd::Answered { value: Arc::clone(value), by: by.clone() })
@@ -187,7 +194,8 @@ impl Call {
                 Event::CallFailed { error, by, .. } => {
                     Some(ToolCallEnd::Denied { error: error.clone(), by: by.clone() })
                 }
-                Event::CallApproved { arguments, .. } => {
+                Event::CallApproved { arguments, fingerprint, .. } => {
+                    call.approved = Some(fingerprint.clone());
                     call.changed = arguments.clone().or(call.changed.take());
                     None
                 }
@@ -200,12 +208,25 @@ impl Call {
         }
     }
 
-    fn tool_asked(&mut self, attempt: u32, id: ToolCallId, answer: Arc<Value>) {
+    fn tool_asked(&mut self, attempt: u32, id: ToolCallId, at: DateTime<Utc>, answer: Arc<Value>) {
+        let waited = self.gates.since().find(|(gate, _)| gate.call == Some(id)).map(|(_, since)| at - since);
         if let Some(call) = self.tool_call_mut(attempt, id) {
             call.answer = Some(answer);
+            let waited = waited.and_then(|waited| u64::try_from(waited.num_milliseconds()).ok());
+            call.waited_ms = call.waited_ms.saturating_add(waited.unwrap_or(0));
         }
         self.gates.close(Some(id));
         self.status = self.status_now();
+    }
+
+    /// It was stopped before the tool had been reached, and a person is asked whether it is to begin.
+    pub(in crate::core) fn tool_not_reached(&mut self, attempt: u32, id: ToolCallId) {
+        if let Some(call) = self.tool_call_mut(attempt, id)
+            && call.state == ToolCallState::Called
+        {
+            call.state = ToolCallState::Asked;
+            call.began_at = None;
+        }
     }
 
     /// A tool asks in the middle of its work: what was answered before was another question's answer.
