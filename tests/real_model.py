@@ -15,6 +15,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -179,9 +180,12 @@ def judged(done, run):
         why = "; ".join(problem for problem in problems if problem)
         return "waits", f"{waiting['for']} of {waiting['key']}" + (f": {why}" if why else "")
     error = (run.get("error") or {}) if run else {}
-    of_the_model = error.get("class") in ("bad_output", "too_long", "refused", "turns", "timeout", "server")
     says = error.get("message") or done.stderr.strip()[-500:]
-    return ("failed" if done.returncode == 1 and of_the_model else "broken"), f"exit {done.returncode}, {error.get('class')}: {says}"
+    # A script that does not catch the failure of a call has the call's class in its message.
+    of_a_call = re.search(r"CallFailed: \S+: (\w+): ", says)
+    kind = of_a_call[1] if of_a_call else error.get("class")
+    of_the_model = kind in ("bad_output", "too_long", "refused", "turns", "timeout", "server")
+    return ("failed" if done.returncode == 1 and of_the_model else "broken"), f"exit {done.returncode}, {kind}: {says}"
 
 
 def main():

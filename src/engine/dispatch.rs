@@ -173,7 +173,7 @@ impl RunLoop {
                 work,
                 item: want.item.clone(),
                 depends: want.depends.clone(),
-                on_crash: want.on_crash,
+                on_crash: self.on_crash(want),
             }),
             false,
         );

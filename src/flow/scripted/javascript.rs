@@ -21,6 +21,7 @@ use super::convert::{text, to_js, to_json};
 use super::modules::Sources;
 use super::session::broken;
 use super::transport::{CallResult, CodeState, Opening, Request, Said, Transport, Turn};
+use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
 
 pub const MOST_MEMORY: usize = 64 << 20;
@@ -376,6 +377,23 @@ fn describe(value: &Js<'_>, sources: &Sources) -> String {
     }
 }
 
+/// The failure of a call, if that is what was thrown; the place where the script asked for it is the detail. Where the call
+/// itself is a mistake, the place comes first, as of any mistake in the script.
+fn uncaught(value: &Js<'_>, sources: &Sources) -> Option<CodeState> {
+    let error = value.as_exception()?;
+    let said = |name: &str| error.get::<_, String>(name).ok();
+    if said("name")? != "CallFailed" {
+        return None;
+    }
+    let (key, class, reason) = (said("key")?, FailureClass::from_name(&said("class")?)?, said("reason")?);
+    if class == FailureClass::Definition {
+        return None;
+    }
+    let mut failure = Failure::new(class, reason);
+    failure.detail = sources.place(&stack(value)).map(|place| sources.say(&place, "the script does not catch it"));
+    Some(CodeState::Uncaught { key, failure })
+}
+
 /// The functions that the prelude stands on.
 fn host<'js>(ctx: &Ctx<'js>, shared: &Shared, sources: &Sources) -> rquickjs::Result<Object<'js>> {
     let host = Object::new(ctx.clone())?;
@@ -439,8 +457,8 @@ fn host<'js>(ctx: &Ctx<'js>, shared: &Shared, sources: &Sources) -> rquickjs::Re
     host.set(
         "threw",
         Function::new(ctx.clone(), move |error: Js<'js>| {
-            let said = describe(&error, &at);
-            outbox.lock().ended.get_or_insert(CodeState::Failed(broken(said)));
+            let ended = uncaught(&error, &at).unwrap_or_else(|| CodeState::Failed(broken(describe(&error, &at))));
+            outbox.lock().ended.get_or_insert(ended);
         })?,
     )?;
     Ok(host)

@@ -89,6 +89,15 @@ enum Message {
     State(Map<String, Value>),
     Idle(serde::de::IgnoredAny),
     Done(Value),
+    Failed(CallError),
+}
+
+/// The failure of a call, as a result told it.
+#[derive(Deserialize)]
+struct CallError {
+    class: String,
+    key: String,
+    message: String,
 }
 
 #[derive(Deserialize)]
@@ -293,7 +302,17 @@ impl Running {
                 Ok(Message::Log(text)) => log(&mut said, text),
                 Ok(Message::State(state)) => self.state = Some(state),
                 Ok(Message::Idle(_)) => break Ok(CodeState::Idle),
-                Ok(Message::Done(value)) => break self.done(value, until, interrupt),
+                Ok(Message::Done(value)) => {
+                    let state = |state| CodeState::Done { value, state };
+                    break self.done(until, interrupt).map(state);
+                }
+                Ok(Message::Failed(CallError { class, key, message })) => {
+                    let Some(class) = FailureClass::from_name(&class) else {
+                        break Err(Why::Said(format!("it failed with a class that there is not: {}", shorten(&class))));
+                    };
+                    let failure = Failure::new(class, message);
+                    break self.done(until, interrupt).map(|_| CodeState::Uncaught { key, failure });
+                }
                 Err(error) => {
                     let line = shorten(&line);
                     break Err(Why::Said(format!("it wrote a line that is not of the contract ({error}): {line}")));
@@ -303,8 +322,8 @@ impl Running {
         (said, result)
     }
 
-    /// A program that is done ends, and with exit code 0.
-    fn done(&mut self, value: Value, until: Instant, interrupt: &Interrupt) -> Result<CodeState, Why> {
+    /// A program that is done ends, and with exit code 0. Gives the state that it leaves.
+    fn done(&mut self, until: Instant, interrupt: &Interrupt) -> Result<Option<Map<String, Value>>, Why> {
         self.stdin = None;
         loop {
             match self.child.try_wait() {
@@ -318,7 +337,7 @@ impl Running {
             }
         }
         self.drain();
-        Ok(CodeState::Done { value, state: self.state.take() })
+        Ok(self.state.take())
     }
 
     fn errors(&self) -> MutexGuard<'_, Errors> {

@@ -180,6 +180,9 @@ fn wants(pass: &mut Pass, ground: &Ground) -> Wants {
     let mut wants = Wants::default();
     match &pass.state {
         CodeState::Failed(failure) => wants.end = Some(End::Failed { key: None, failure: failure.clone() }),
+        CodeState::Uncaught { key, failure } => {
+            wants.end = Some(End::Failed { key: key.parse().ok(), failure: failure.clone() });
+        }
         CodeState::Done { value, state } => {
             pass.leave(ground, &mut evaluation);
             for (name, value) in left(&ground.run, state.as_ref()) {

@@ -96,6 +96,13 @@ pub enum CodeState {
     },
     /// It threw, crashed or broke a limit.
     Failed(Failure),
+    /// A call failed, and the code leaves it at that: so fails the run.
+    Uncaught {
+        /// The call's name.
+        key: String,
+        /// Why it failed.
+        failure: Failure,
+    },
 }
 
 /// A call as the code asks for it.

@@ -204,7 +204,11 @@ def serve(main: Callable[[Run, Dict[str, Any]], Awaitable[Any]]) -> None:
     async def body() -> Any:
         return await main(run, start["inputs"])
 
-    result = loop.run_until_complete(body())
-    pipe.send({"state": run.state})
-    pipe.send({"done": result})
+    try:
+        result = loop.run_until_complete(body())
+    except CallFailed as error:
+        pipe.send({"failed": {"class": error.cls, "key": error.key, "message": error.message}})
+    else:
+        pipe.send({"state": run.state})
+        pipe.send({"done": result})
     pipe.flush()

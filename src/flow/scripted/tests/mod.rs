@@ -143,12 +143,17 @@ fn a_failed_call_rejects_with_its_class_and_key_and_can_be_caught() {
 }
 
 #[test]
-fn a_failure_that_nobody_handles_fails_the_run_at_its_place() {
+fn the_failure_of_a_call_that_nobody_handles_is_the_runs_and_its_place_is_known() {
     let body = "const a = 1;\nawait run.step(\"write\", { text: \"bad\" });";
     let sim = Sim::performing(script(body), json!({}), failing);
-    let said = why(&sim);
-    assert!(said.starts_with("main.js:3:"), "{said}");
-    assert!(said.contains("write[0]") && said.contains("`await run.step("), "{said}");
+    let (key, failure) = sim.failure();
+    assert_eq!((key.as_str(), failure.class, failure.message.as_str()), ("write[0]", FailureClass::Server, "down"));
+    let place = failure.detail.unwrap();
+    assert!(place.starts_with("main.js:3:") && place.contains("`await run.step("), "{place}");
+    // What a script makes of it is its own.
+    let other = "try { await run.step(\"write\", { text: \"bad\" }); } catch (error) { throw new Error(error.class); }";
+    let said = why(&Sim::performing(script(other), json!({}), failing));
+    assert!(said.starts_with("main.js:2:") && said.contains("Error: server"), "{said}");
     let floating =
         "run.step(\"write\", { text: \"bad\" });\nawait run.step(\"write\", { text: \"ok\" });\nreturn \"x\";";
     let said = why(&Sim::performing(script(floating), json!({}), failing));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::core::decide::DecisionKind;
+use crate::core::failure::FailureClass;
 use crate::core::gate::GateKind;
 use crate::core::pinned::Pinned;
 use crate::core::task::Task;
@@ -118,6 +119,25 @@ fn a_python_program_that_breaks_says_where() {
     let (message, detail) = why(&Sim::new(task, json!({ "texts": [] })));
     assert!(message.contains("exit code 1: ZeroDivisionError"), "{message}");
     assert!(detail.unwrap().contains("main.py\", line 9"));
+}
+
+#[test]
+fn the_failure_of_a_call_that_a_program_leaves_at_that_is_the_runs() {
+    let ask = "read start; echo '{\"call\": {\"id\": 1, \"name\": \"write\", \"with\": {\"text\": \"bad\"}}}'; echo '{\"idle\": 1}'; read line;";
+    let by_hand =
+        format!("{ask} echo '{{\"failed\": {{\"class\": \"server\", \"key\": \"write[0]\", \"message\": \"down\"}}}}'");
+    let python = "import stepwell\n\nasync def main(run, inputs):\n    await run.step(\"write\", {\"text\": \"bad\"})\n\nstepwell.serve(main)\n";
+    let mut tasks = vec![shell(&by_hand)];
+    if has("python3") {
+        tasks.push(program(&["python3", "main.py"], &[("main.py", python)]));
+    }
+    for task in tasks {
+        let (key, failure) = Sim::performing(task, json!({}), super::failing).failure();
+        assert_eq!((key.as_str(), failure.class, failure.message.as_str()), ("write[0]", FailureClass::Server, "down"));
+    }
+    let odd = shell("echo '{\"failed\": {\"class\": \"rain\", \"key\": \"x\", \"message\": \"y\"}}'; sleep 600");
+    let (message, _) = why(&Sim::new(odd, json!({})));
+    assert!(message.contains("a class that there is not: rain"), "{message}");
 }
 
 #[test]
