@@ -104,7 +104,10 @@ fn a_call_is_shown_and_allowed_at_the_terminal_and_a_server_may_ask_there() {
     terminal.wait_for("approve this call? yes/no > ");
     terminal.type_in("yes\n");
     terminal.wait_for("`odd` asks: Who are you?");
+    // Nobody agrees by pressing Enter.
     terminal.type_in("\n");
+    terminal.wait_for("a value is required: `accept`");
+    terminal.type_in("accept\n");
     terminal.wait_for("name");
     terminal.type_in("Ada\n");
     terminal.wait_for(r#"{"action": "accept", "content": {"name": "Ada"}}"#);
