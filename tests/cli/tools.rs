@@ -104,7 +104,7 @@ fn a_call_is_shown_and_allowed_at_the_terminal_and_a_server_may_ask_there() {
     terminal.wait_for("approve this call? yes/no > ");
     terminal.type_in("yes\n");
     terminal.wait_for("`odd` asks: Who are you?");
-    terminal.type_in("\n");
+    terminal.type_in("accept\n");
     terminal.wait_for("name");
     terminal.type_in("Ada\n");
     terminal.wait_for(r#"{"action": "accept", "content": {"name": "Ada"}}"#);
@@ -117,6 +117,6 @@ fn a_call_is_shown_and_allowed_at_the_terminal_and_a_server_may_ask_there() {
     let mut terminal = Terminal::start(&home, &["tools", "call", "odd/never", "--yes"], &[]);
     terminal.wait_for("0");
     terminal.type_in("\u{3}");
-    terminal.wait_for("it was stopped; it may have had its effect");
+    terminal.wait_for("it was stopped; it may have taken effect");
     assert_eq!(terminal.exit(), 130);
 }
