@@ -34,6 +34,9 @@ const LEAST_ARGUMENTS: usize = 8;
 /// Of arguments in short no line has use for more characters.
 const MOST_ARGUMENTS: usize = 400;
 
+/// So many cells of them are in a line of a conversation, which is wrapped.
+const IN_SHORT: usize = 60;
+
 /// What has become of a call, in a sign and a few words.
 struct State {
     sign: &'static str,
@@ -141,7 +144,7 @@ pub fn document(call: &Call, used: &ToolUse, in_full: bool) -> Document {
 fn calls(call: &Call, turn: &Turn, in_full: bool, all: &mut String) {
     for each in &turn.calls {
         let State { sign, says, .. } = state(call, each);
-        let arguments = if in_full { String::new() } else { arguments(each.arguments()) };
+        let arguments = if in_full { String::new() } else { fit(&arguments(each.arguments()), IN_SHORT).into_owned() };
         let words = [named(each), arguments, says].into_iter().filter(|word| !word.is_empty());
         let _ = writeln!(all, "    {sign} {}", words.collect::<Vec<_>>().join(" · "));
         for (name, text) in parts(each).into_iter().filter(|_| in_full) {
@@ -161,13 +164,21 @@ pub fn tool_of(call: &Call, gate: &Gate) -> Option<String> {
 }
 
 /// What tells the tool call that waits there from the others of its call that do: its tool; of several calls of one tool
-/// also what it is called with.
+/// also what it is called with, from where that differs.
 pub fn told_apart(call: &Call, id: Option<ToolCallId>) -> Option<String> {
     let gate = call.gates.of(id)?;
     let tool = tool_of(call, gate)?;
-    let others = call.gates.iter().filter(|other| tool_of(call, other).as_ref() == Some(&tool)).count();
-    let arguments = gate.arguments().filter(|_| others > 1).map(arguments);
-    Some(arguments.map_or_else(|| tool.clone(), |arguments| format!("{tool} {arguments}")))
+    let alike = |other: &&Gate| other.call != id && tool_of(call, other).as_ref() == Some(&tool);
+    let in_short = |gate: &Gate| gate.arguments().map(arguments);
+    let others: Vec<String> = call.gates.iter().filter(alike).filter_map(in_short).collect();
+    let Some(own) = in_short(gate).filter(|_| !others.is_empty()) else { return Some(tool) };
+    let same = |other: &String| -> usize {
+        own.chars().zip(other.chars()).take_while(|(own, other)| own == other).map(|(c, _)| c.len_utf8()).sum()
+    };
+    let same = others.iter().map(same).max().unwrap_or(0);
+    // A word or a name of a file is shown from its beginning.
+    let from = own[..same].rfind([' ', '/']).map_or(0, |at| at + 1);
+    Some(format!("{tool} {}{}", if from == 0 { "" } else { "…" }, &own[from..]))
 }
 
 /// What the model said before the calls of a turn.

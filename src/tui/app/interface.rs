@@ -312,7 +312,7 @@ impl Interface {
             self.asks_to_leave = false;
             // Given, it is done with; left, it is kept.
             let left = effects.iter().any(|effect| matches!(effect, Effect::Change(Change::KeepDraft { .. })));
-            let given = typed.filter(|_| !left).map(|typed| Unsaved { text: None, ..typed });
+            let given = typed.into_iter().filter(|_| !left).map(|typed| Unsaved { text: None, ..typed });
             effects.extend(self.drafts.keep(given).into_iter().map(Effect::Change));
         }
         if outcome.give == Some(Id::Help) && self.above.is_some() {

@@ -44,7 +44,7 @@ pub(super) fn allows(s: &Situation) -> bool {
 /// The arguments of a tool call are edited before it is allowed.
 pub(super) fn edits_arguments(s: &Situation) -> bool {
     let edits = matches!(s.layer, Layer::Edit | Layer::Fields);
-    s.screen == Screen::Run && edits && s.selected == Selected::Gate(GateKind::Approval)
+    matches!(s.screen, Screen::Run | Screen::Inbox) && edits && s.selected == Selected::Gate(GateKind::Approval)
 }
 
 /// The call has ended, well or not: what came of it, or of an earlier attempt, is shown.

@@ -18,7 +18,7 @@ use crate::tui::commands::Id;
 use crate::tui::drafts::{self, Slot, Unsaved};
 use crate::tui::effect::{Change, Effect, Errand, Manage, Opening, Purpose, Terminal};
 use crate::tui::quote::Quote;
-use crate::tui::shown::{ShownGate, Target};
+use crate::tui::shown::ShownGate;
 use crate::tui::situation::Layer;
 use crate::tui::text::wrap::wrap_text;
 use crate::tui::widgets::editor::Editor;
@@ -32,9 +32,6 @@ pub(crate) const WHAT_RESULT: &str = "What was its result? (JSON or text)";
 
 /// Asks for what a tool would return, which is not called.
 pub(crate) const WHAT_RETURN: &str = "What does it return? The tool is not called (JSON or text)";
-
-/// Asks for the arguments that a tool call is allowed with.
-pub(crate) const WHICH_ARGUMENTS: &str = "With which arguments? (JSON; Enter allows it with these)";
 
 /// Asks for a higher budget.
 pub(crate) const WHAT_BUDGET: &str = "What may the run spend in all? (2.50 in US dollars, or 500000 tokens)";
@@ -62,8 +59,6 @@ pub enum Then {
     Retry(Vec<ShownGate>, Option<Quote>),
     /// The result that work in doubt had.
     Worked(ShownGate),
-    /// The arguments that a tool call is allowed with.
-    Arguments(ShownGate),
     /// What a run may spend in all, and what it might so far.
     Budget(ShownGate, Budget),
     /// The key of the provider that a call asks; it is not shown.
@@ -110,7 +105,7 @@ impl Ask {
     #[must_use]
     pub fn new(question: &'static str, answer: &str, then: Then) -> Self {
         let scope = matches!(then, Then::Retry(..)).then_some(InstructionScope::This);
-        let instructs = matches!(then, Then::Retry(..) | Then::Say(_) | Then::Arguments(_));
+        let instructs = matches!(then, Then::Retry(..) | Then::Say(_));
         let input =
             if instructs { Typed::Text(Box::new(Editor::at_end(answer))) } else { Typed::Line(LineInput::new(answer)) };
         Self { question, input, then, scope, problem: None }
@@ -144,7 +139,6 @@ impl Ask {
             Then::Retry(gates, _) => gates.first().map(|gate| (gate.run, drafts::of_instruction(&gate.key)))?,
             Then::Deny(gate) => (gate.run, drafts::of_refusal(gate)),
             Then::Worked(gate) => (gate.run, drafts::of_result(gate)),
-            Then::Arguments(gate) => (gate.run, drafts::of_edit(&Target::Gate(gate.clone()))),
             Then::Say(run) => (*run, SAID_DRAFT.to_owned()),
             _ => return None,
         };
@@ -200,8 +194,7 @@ impl Ask {
                 Outcome::stays()
             }
             Id::External => {
-                let extension = if matches!(self.then, Then::Arguments(_)) { "json" } else { "md" };
-                let open = Terminal::OpenEditor { purpose: Purpose::Above, text: self.input.value(), extension };
+                let open = Terminal::OpenEditor { purpose: Purpose::Above, text: self.input.value(), extension: "md" };
                 Outcome { effects: vec![Effect::Terminal(open)], ..Outcome::stays() }
             }
             _ => Outcome::stays(),
@@ -233,19 +226,6 @@ impl Ask {
             }
             Then::Deny(gate) => decision(gate, DecisionKind::Deny { reason: typed }),
             Then::Worked(gate) => decision(gate, DecisionKind::Answer { value: worked(&typed) }),
-            Then::Arguments(gate) => match crate::core::json::parse(&trimmed) {
-                Ok(arguments @ Value::Object(_)) => {
-                    decision(gate, DecisionKind::Approve { for_run: false, arguments: Some(arguments) })
-                }
-                Ok(_) => {
-                    self.problem = Some("the arguments of a tool are a JSON object".to_owned());
-                    return Outcome::stays();
-                }
-                Err(error) => {
-                    self.problem = Some(format!("not JSON: {error}"));
-                    return Outcome::stays();
-                }
-            },
             Then::Budget(gate, before) => match raised(*before, &trimmed) {
                 Ok(budget) => decision(gate, DecisionKind::Budget { budget }),
                 Err(problem) => {

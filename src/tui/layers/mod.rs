@@ -5,6 +5,7 @@
 //! command picked in the palette answers what was on screen when the palette was asked for. A layer knows no screen:
 //! what it leads to is a command for the screen below, or effects.
 
+mod arguments;
 pub mod ask;
 pub mod choose;
 pub mod compare;
@@ -16,6 +17,7 @@ pub mod read;
 use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
+pub use self::arguments::Arguments;
 pub use self::ask::{Ask, Then};
 pub use self::choose::{Choose, Entry, OwnWords, Pick};
 pub use self::compare::{Compared, ComparedPart};
@@ -27,8 +29,9 @@ use super::commands::{Id, command, help_hint, hints, holds};
 use super::drafts::{Slot, Unsaved};
 use super::effect::{Effect, Go, Purpose, Terminal};
 use super::message::Message;
-use super::situation::{Layer, Situation};
+use super::situation::{Layer, Screen, Selected, Situation};
 use super::widgets::footer;
+use crate::core::gate::GateKind;
 use crate::core::id::RunId;
 
 /// What lies above the screen.
@@ -46,6 +49,8 @@ pub enum Kind {
     Compare(Compared),
     /// A text is read.
     Read(Box<Reading>),
+    /// The arguments of a tool call are edited.
+    Arguments(Box<Arguments>),
 }
 
 /// A layer.
@@ -97,11 +102,12 @@ impl From<Kind> for Above {
 impl Above {
     /// What was typed in it and not given: an instruction, a reason, a result.
     #[must_use]
-    pub fn unsaved(&self) -> Option<Unsaved> {
+    pub fn unsaved(&self) -> Vec<Unsaved> {
         match &self.kind {
-            Kind::Ask(ask) => ask.unsaved(),
-            Kind::Choose(choose) => choose.unsaved(),
-            _ => None,
+            Kind::Ask(ask) => ask.unsaved().into_iter().collect(),
+            Kind::Choose(choose) => choose.unsaved().into_iter().collect(),
+            Kind::Arguments(arguments) => arguments.unsaved(),
+            _ => Vec::new(),
         }
     }
 
@@ -114,7 +120,7 @@ impl Above {
     /// The run whose draft it edits.
     #[must_use]
     pub fn asks_about(&self) -> Option<RunId> {
-        match self.unsaved()?.slot {
+        match self.unsaved().into_iter().next()?.slot {
             Slot::Run(run, _) => Some(run),
             Slot::Form(_) => None,
         }
@@ -125,6 +131,7 @@ impl Above {
         match &mut self.kind {
             Kind::Ask(ask) => ask.offer(run, name, text),
             Kind::Choose(choose) => choose.offer(run, name, text),
+            Kind::Arguments(arguments) => arguments.offer(run, name, text),
             _ => {}
         }
     }
@@ -162,7 +169,12 @@ impl Above {
             Kind::Confirm(_) => Layer::Confirm,
             Kind::Compare(compared) => compared.layer(),
             Kind::Read(reading) => reading.layer(),
+            Kind::Arguments(arguments) => arguments.layer(),
         };
+        if matches!(&self.kind, Kind::Arguments(_)) {
+            let selected = Selected::Gate(GateKind::Approval);
+            return Situation { screen: Screen::Inbox, layer, selected, ..Situation::default() };
+        }
         let several = matches!(&self.kind, Kind::Compare(compared) if compared.has_several());
         Situation { layer, several, ..Situation::default() }
     }
@@ -179,13 +191,16 @@ impl Above {
                     Kind::Choose(choose) => choose.paste(&text),
                     Kind::Ask(ask) => ask.paste(&text),
                     Kind::Read(reading) => reading.types(|find| find.paste(&text), self.last_frame.output),
+                    Kind::Arguments(arguments) => arguments.paste(&text),
                     Kind::Help(_) | Kind::Confirm(_) | Kind::Compare(_) => {}
                 }
                 Outcome::stays()
             }
             Message::Edited(Purpose::Above, Some(text)) => {
-                if let Kind::Ask(ask) = &mut self.kind {
-                    ask.fill(&text);
+                match &mut self.kind {
+                    Kind::Ask(ask) => ask.fill(&text),
+                    Kind::Arguments(arguments) => arguments.fill(&text),
+                    _ => {}
                 }
                 Outcome::stays()
             }
@@ -199,6 +214,7 @@ impl Above {
             Kind::Choose(choose) => choose.key(key),
             Kind::Ask(ask) => ask.key(key),
             Kind::Read(reading) => reading.types(|find| find.key(key), self.last_frame.output),
+            Kind::Arguments(arguments) => arguments.key(key),
             Kind::Help(_) | Kind::Confirm(_) | Kind::Compare(_) => {}
         }
         Outcome::stays()
@@ -210,9 +226,14 @@ impl Above {
             // Out of the search first.
             Id::Back if matches!(&self.kind, Kind::Read(reading) if reading.is_searched()) => {}
             Id::Back => {
+                if let Kind::Arguments(arguments) = &mut self.kind
+                    && arguments.leaves_field()
+                {
+                    return Outcome::stays();
+                }
                 // What is half typed is kept.
-                let kept = self.unsaved().filter(|unsaved| unsaved.text.is_some());
-                return Outcome::does(kept.map(|kept| Effect::Change(kept.into())).into_iter().collect());
+                let kept = self.unsaved().into_iter().filter(|unsaved| unsaved.text.is_some());
+                return Outcome::does(kept.map(|kept| Effect::Change(kept.into())).collect());
             }
             Id::Help => return Outcome { give: Some(id), ..Outcome::stays() },
             Id::Suspend => return Outcome { effects: vec![Effect::Terminal(Terminal::Suspend)], ..Outcome::default() },
@@ -225,6 +246,7 @@ impl Above {
             Kind::Choose(choose) => return choose.give(id, self.last_frame.list),
             Kind::Ask(ask) => return ask.give(id),
             Kind::Confirm(confirm) => return confirm.give(id),
+            Kind::Arguments(arguments) => return arguments.give(id, self.last_frame.list),
         }
         Outcome::stays()
     }
@@ -258,6 +280,7 @@ impl Above {
             Kind::Confirm(confirm) => confirm.view(canvas, body),
             Kind::Compare(compare) => compare.view(canvas, body),
             Kind::Read(reading) => reading.view(canvas, body),
+            Kind::Arguments(arguments) => arguments.view(canvas, body),
         }
         let foot = Rect { y: area.bottom() - 1, height: 1, ..area };
         canvas.clear(foot);

@@ -39,7 +39,7 @@ struct TreeRow {
 }
 
 /// A value being edited.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TreeEditor {
     value: Value,
     schema: Option<Value>,

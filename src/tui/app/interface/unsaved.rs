@@ -11,14 +11,14 @@ use crate::tui::message::Message;
 impl Interface {
     /// What has to be done so that everything is kept that was typed and not given.
     pub fn unsaved(&mut self) -> Vec<Change> {
-        let above = self.above.as_ref().and_then(Above::unsaved);
+        let above = self.above.iter().flat_map(Above::unsaved);
         self.drafts.catch_up(self.stack.iter().flat_map(AnyScreen::unsaved).chain(above))
     }
 
     /// Whether what is typed here is kept.
     pub(super) fn keeps(&self) -> bool {
         match &self.above {
-            Some(above) => above.unsaved().is_some(),
+            Some(above) => !above.unsaved().is_empty(),
             None => matches!(self.top(), AnyScreen::Form(_) | AnyScreen::Run(_) | AnyScreen::Chat(_)),
         }
     }

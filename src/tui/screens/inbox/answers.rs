@@ -8,11 +8,10 @@ use crate::core::given::takes;
 use crate::core::run::Run;
 use crate::core::task::Kind as TaskKind;
 use crate::tui::commands::Id;
-use crate::tui::diff::editable;
 use crate::tui::documents;
 use crate::tui::effect::{Change, Effect, Go};
-use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHAT_RETURN, WHICH_ARGUMENTS, WHY_NOT, decision};
-use crate::tui::layers::{Above, Ask, Confirm, Kind, Then};
+use crate::tui::layers::ask::{WHAT_BUDGET, WHAT_RESULT, WHAT_RETURN, WHY_NOT, decision};
+use crate::tui::layers::{Above, Arguments, Ask, Confirm, Kind, Then};
 use crate::tui::quote::Quote;
 use crate::tui::screens::run::content::Body;
 use crate::tui::screens::run::decide::{said_of, wrong_with};
@@ -172,14 +171,21 @@ impl InboxScreen {
         let Some(gate) = self.seen().filter(takes) else {
             return self.changed_meanwhile();
         };
-        // A conversation has no place for the fields of arguments.
+        // A conversation has no fields for arguments on its own screen.
         let of_chat = gate.call.is_some() && self.run().is_some_and(|run| run.kind == TaskKind::Instruct);
-        let arguments = self.open_gate().and_then(Gate::arguments).filter(|_| of_chat);
-        if let Some(arguments) = arguments.map(editable) {
-            let asks = |gate| Kind::Ask(Ask::new(WHICH_ARGUMENTS, &arguments, Then::Arguments(gate)));
-            return self.ask(Some(gate), asks);
+        if let (true, Some(edits)) = (of_chat, self.arguments(&gate)) {
+            return self.ask(Some(gate), |_| edits);
         }
         vec![Effect::Go(Go::Edit(gate, self.content.earlier.map(|earlier| earlier.page)))]
+    }
+
+    /// The layer in which the arguments of the tool call that waits are edited.
+    fn arguments(&self, seen: &ShownGate) -> Option<Kind> {
+        let gate = self.open_gate()?;
+        let (tool, asked) = (gate.tool()?, gate.arguments()?);
+        let spec = self.call().and_then(Call::tool_use).and_then(|used| used.tool(tool));
+        let edits = Arguments::new(seen.clone(), tool, asked, spec.map(|spec| &spec.input));
+        Some(Kind::Arguments(Box::new(edits)))
     }
 
     /// Writes what is on screen to a file.

@@ -403,8 +403,9 @@ fn the_form_that_a_tool_asks_for_opens_in_a_conversation_too() {
 fn two_tool_calls_of_one_answer_are_told_apart_by_their_tools_or_by_what_they_are_called_with() {
     let row = |of: TaskKind, second: &str| {
         let story = Story::new("notes", "TWO please", of).start("reply", 1, None);
-        let story = story.approval_of("reply", Some("2.0"), Work::tool("files/write", json!({"path": "a.txt"})));
-        let story = story.approval_of("reply", Some("2.1"), Work::tool(second, json!({"path": "b.txt"})));
+        let story =
+            story.approval_of("reply", Some("2.0"), Work::tool("files/write", json!({"path": "/tmp/files/a.txt"})));
+        let story = story.approval_of("reply", Some("2.1"), Work::tool(second, json!({"path": "/tmp/files/b.txt"})));
         let mut screen = InboxScreen::default();
         screen.update(Message::Waiting(vec![Arc::new(story.run)]));
         look(&mut screen, (120, 40))
@@ -412,7 +413,7 @@ fn two_tool_calls_of_one_answer_are_told_apart_by_their_tools_or_by_what_they_ar
     let chat = row(TaskKind::Instruct, "files/read");
     assert!(chat.contains("● files/write · TWO please") && chat.contains("● files/read · TWO please"), "{chat}");
     let same = row(TaskKind::Workflow, "files/write");
-    assert!(same.contains("● reply · files/write path: a.txt") && same.contains("path: b.txt"), "{same}");
+    assert!(same.contains("● reply · files/write …a.txt") && same.contains("● reply · files/write …b.txt"), "{same}");
 }
 
 #[test]
@@ -425,4 +426,74 @@ fn a_tool_call_is_not_marked_here_either() {
     press(&mut screen, &["Space"]);
     let picture = look(&mut screen, (120, 40));
     assert!(picture.contains("a tool call is decided by itself") && !picture.contains("accept marked"), "{picture}");
+}
+
+#[test]
+fn the_arguments_of_a_call_in_a_conversation_are_edited_as_fields_over_the_inbox() {
+    use crate::tui::situation::Layer;
+    use crate::tui::testing::tools;
+    let edits = || {
+        let mut screen = InboxScreen::default();
+        screen.update(Message::Waiting(vec![Arc::new(tools::waiting_in(TaskKind::Instruct).run)]));
+        look(&mut screen, (80, 24));
+        let effects = press(&mut screen, &["e"]);
+        let [Effect::Go(Go::Above(above))] = effects.as_slice() else { panic!("{effects:?}") };
+        Above::clone(above)
+    };
+    let shown = |above: &mut Above, size| {
+        let (picture, info) = frame(size, Depth::None, |canvas, area| above.view(canvas, area));
+        above.set_last_frame(info);
+        picture
+    };
+    let press = |above: &mut Above, keys: &[&str]| {
+        let mut outcome = crate::tui::layers::Outcome::default();
+        for name in keys {
+            outcome = above.update(Message::Key(key(name)));
+            shown(above, (80, 24));
+        }
+        outcome
+    };
+    for size in SIZES {
+        insta::assert_snapshot!(format!("arguments_{}x{}", size.0, size.1), shown(&mut edits(), size));
+    }
+    // Unchanged it is allowed as it was asked for.
+    let outcome = press(&mut edits(), &["^s"]);
+    assert_eq!(decided(&outcome.effects), [("tidy".to_owned(), DecisionKind::APPROVE)]);
+    let mut above = edits();
+    assert_eq!(above.situation().layer, Layer::Fields);
+    let outcome = press(&mut above, &["Enter", "x", "Enter", "^s"]);
+    let arguments = Some(json!({"path": "notes.mdx", "text": tools::write()["text"]}));
+    let approves = DecisionKind::Approve { for_run: false, arguments };
+    assert_eq!(decided(&outcome.effects), [("tidy".to_owned(), approves)]);
+    // What does not fit stays, and says why.
+    let mut above = edits();
+    assert!(!press(&mut above, &["-", "^s"]).closes);
+    assert!(shown(&mut above, (80, 24)).contains("path"), "what is missing is named");
+    // As JSON too; a field that is left keeps what was typed, and so does the whole.
+    let mut above = edits();
+    press(&mut above, &["R"]);
+    assert_eq!(above.situation().layer, Layer::Edit);
+    assert!(!press(&mut above, &["x", "^s"]).closes && shown(&mut above, (80, 24)).contains("not JSON"));
+    let mut above = edits();
+    assert!(!press(&mut above, &["Enter", "x", "Esc"]).closes, "out of the field first");
+    let names: Vec<(String, bool)> = above
+        .unsaved()
+        .into_iter()
+        .map(|unsaved| match unsaved.slot {
+            crate::tui::drafts::Slot::Run(_, name) => (name, unsaved.text.is_some()),
+            crate::tui::drafts::Slot::Form(name) => (name, false),
+        })
+        .collect();
+    assert_eq!(
+        names,
+        [("edit tidy 1 call 2.0".to_owned(), false), ("fields of edit tidy 1 call 2.0".to_owned(), true)]
+    );
+    let outcome = press(&mut above, &["Esc"]);
+    assert!(outcome.closes && matches!(outcome.effects.as_slice(), [Effect::Change(Change::KeepDraft { .. })]));
+    let run = tools::waiting_in(TaskKind::Instruct).run.id;
+    let mut again = edits();
+    again.offer(run, "fields of edit tidy 1 call 2.0", r#"[{"at":["text"],"typed":"half a text"}]"#);
+    again.offer(run, "edit tidy 1 call 2.0", r#"{"path":"other.md","text":"x"}"#);
+    let picture = shown(&mut again, (80, 24));
+    assert!(picture.contains("other.md") && picture.contains("not put in: half a text"), "{picture}");
 }

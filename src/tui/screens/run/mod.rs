@@ -463,9 +463,11 @@ impl RunScreen {
             let at = call.gates.iter().position(|other| other.call == gate.call).unwrap_or(0);
             content.is_one_of(at, call.gates.len());
         }
-        // A text that was followed while it streamed stays where it is when it is complete; one that begins is followed.
+        // A text that was followed while it streamed stays where it is when it is complete; one that begins is followed;
+        // one that came while only the list was on screen is read from its beginning.
         let begins = content.streams() && !self.content.streams();
-        if begins || !content.continues(&self.content) {
+        let unseen = self.content.streams() && !content.streams() && self.last_frame.content.is_none();
+        if begins || unseen || !content.continues(&self.content) {
             self.scroll = if content.streams() { Scroll::following() } else { Scroll::at_start() };
         }
         self.content = content;

@@ -368,6 +368,25 @@ fn text_streams_in_and_is_followed_until_scrolled_away() {
 }
 
 #[test]
+fn a_text_that_came_while_only_the_list_was_on_screen_is_read_from_its_beginning() {
+    let text: String = (0..60).map(|n| format!("Line {n}.\n\n")).collect();
+    let story = || Story::new("poem", "poem", Kind::Workflow).start("write", 1, None);
+    for (size, first) in [((40, 12), "Line 0."), ((80, 24), "Line 59.")] {
+        let run = Arc::new(story().run);
+        let mut screen = RunScreen::new(Arc::clone(&run), None, at(1));
+        look(&mut screen, size);
+        let delta = crate::core::model::Delta::Text(Untrusted::from(text.as_str()));
+        screen.update(Message::Delta { run: run.id, key: "write".parse().unwrap(), attempt: 1, delta });
+        look(&mut screen, size);
+        let done = story().finish("write", 1, json!(text)).review("write", 1, None);
+        screen.update(Message::Run(Arc::new(done.run)));
+        look(&mut screen, size);
+        screen.update(Message::Key(key("Tab")));
+        assert!(look(&mut screen, size).contains(first), "{}", look(&mut screen, size));
+    }
+}
+
+#[test]
 fn after_a_decision_the_selection_goes_to_what_waits_next_unless_moved() {
     let two = || poem().start("write[2]", 1, Some(json!({"subject": "The storm"})));
     let mut screen = open(two());

@@ -221,9 +221,9 @@ fn what_one_has_typed_of_a_change_comes_back_and_is_no_message_while_the_model_a
     let run = screen.run.id;
     let mut choice = above(&press(&mut screen, &["Tab", "c"]));
     typed(&mut choice, "formal");
-    assert_eq!(choice.unsaved().unwrap().text, None, "it only finds what is declared");
+    assert_eq!(choice.unsaved()[0].text, None, "it only finds what is declared");
     typed(&mut choice, " as a pirate");
-    let kept = choice.unsaved().unwrap();
+    let kept = choice.unsaved().remove(0);
     let Slot::Run(of, name) = kept.slot.clone() else { panic!("{kept:?}") };
     assert_eq!((of, kept.text.as_deref()), (run, Some("formal as a pirate")));
     let mut again = above(&press(&mut screen, &["c"]));
