@@ -198,6 +198,10 @@ async fn try_one(app: &App, args: &ToolCallArgs) -> Result<Exit, Problem> {
     let table = server_of(&args.tool).unwrap_or(&args.tool);
     let (spec, own, how) = match declared.get(table) {
         None => return Err(unknown(app, table)?),
+        Some(DeclaredTool::Own(_)) if server_of(&args.tool).is_some() => {
+            let text = format!("`{table}` is a tool of your own and no server: `stepwell tools call {table}`");
+            return Err(Problem::refused(ErrorCode::UnknownTool, text));
+        }
         Some(DeclaredTool::Own(own)) => {
             let how = "a tool of your own".to_owned();
             (own.spec(table), Some(own.clone()), how)

@@ -35,7 +35,7 @@ pub use self::runs::{HistoryQuery, Revision, RunRow, Runs};
 pub use self::secrets::Secrets;
 pub use self::spool::{Spool, SpooledText};
 pub use self::timers::Timers;
-pub use self::tools::{CallOutcome, InspectedServer, ServerCall, ToolScope, ToolServers};
+pub use self::tools::{CallOutcome, InspectedServer, ServerCall, ServerTools, ToolScope, ToolServers};
 
 /// A future that may be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

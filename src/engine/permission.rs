@@ -10,6 +10,7 @@ use crate::core::fingerprint::Fingerprint;
 use crate::core::gate::{Answer, ApprovalBody, Gate, GateBody};
 use crate::core::ports::ToolScope;
 use crate::core::run::Run;
+use crate::core::step::OnCrash;
 use crate::core::tool::{OwnTool, ToolApproval, ToolRules, server_of};
 use crate::core::work::Work;
 use crate::engine::Ports;
@@ -110,6 +111,18 @@ impl RunLoop {
             None => Arc::clone(&want.work),
         };
         Asks { approval, behind, shown }
+    }
+
+    /// What becomes of an attempt that has begun and has no outcome: as the step says, else as its tool's rules do.
+    pub(super) fn on_crash(&self, want: &Want) -> OnCrash {
+        let repeats = || match &*want.work {
+            Work::Tool { tool, own, .. } => {
+                let scope = self.tool_scope(want.workflow.as_deref());
+                self.engine.shared.ports.executor.tool_rules(&scope, tool, own.as_deref()).idempotent
+            }
+            _ => false,
+        };
+        want.on_crash.unwrap_or_else(|| if repeats() { OnCrash::Rerun } else { OnCrash::Ask })
     }
 
     pub(super) fn tool_scope(&self, workflow: Option<&str>) -> ToolScope {

@@ -293,7 +293,7 @@ fn want(task: &Task, call: &Call, fingerprint: Fingerprint, work: Arc<Work>, var
         approval_text: ApprovalText::default(),
         retry,
         timeout: None,
-        on_crash: OnCrash::Rerun,
+        on_crash: Some(OnCrash::Rerun),
         priority: 0,
         lanes: Vec::new(),
         cache: None,

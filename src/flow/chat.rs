@@ -316,7 +316,7 @@ impl Now<'_> {
             approval_text: ApprovalText::default(),
             retry: Retry::default(),
             timeout: None,
-            on_crash: OnCrash::Rerun,
+            on_crash: Some(OnCrash::Rerun),
             priority: 0,
             lanes: Vec::new(),
             cache: None,

@@ -556,7 +556,11 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
             }
         }
     };
-    let safe = !work.has_effect() || rules.idempotent || work.is_idempotent();
+    let usual = match &work {
+        work if !work.has_effect() || rules.idempotent || work.is_idempotent() => Some(OnCrash::Rerun),
+        Work::Tool { .. } => None,
+        _ => Some(OnCrash::Ask),
+    };
     let approval_text = if approval == Approval::None { ApprovalText::default() } else { approval_text(asked)? };
     Ok(Want {
         key: asked.key.clone(),
@@ -571,7 +575,7 @@ fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluation<'_>) -> 
         approval_text,
         retry: rules.retry.clone().unwrap_or_else(|| asked.retry.clone()),
         timeout: rules.timeout,
-        on_crash: rules.on_crash.unwrap_or(if safe { OnCrash::Rerun } else { OnCrash::Ask }),
+        on_crash: rules.on_crash.or(usual),
         priority: rules.priority,
         lanes: asked.lanes.to_vec(),
         cache: rules.cache,

@@ -172,8 +172,8 @@ pub struct Want {
     pub retry: Retry,
     /// The time for one attempt.
     pub timeout: Option<Timespan>,
-    /// What a crash does.
-    pub on_crash: OnCrash,
+    /// What a crash does; `None`: as the rules of its tool say.
+    pub on_crash: Option<OnCrash>,
     /// Higher first when a limit makes calls wait.
     pub priority: i64,
     /// Limits of their own, of its step and of the groups around it: each a key, and how many of the calls that have it

@@ -17,6 +17,7 @@ use crate::core::id::RunId;
 use crate::core::model::Finish;
 use crate::core::pinned::Pinned;
 use crate::core::run::Run;
+use crate::core::step::OnCrash;
 use crate::core::task::{Kind, Task};
 use crate::core::text::Untrusted;
 use crate::core::work::Work;
@@ -254,7 +255,7 @@ impl Sim {
             work: Some(Arc::clone(&want.work)),
             item: want.item.clone(),
             depends: want.depends.clone(),
-            on_crash: want.on_crash,
+            on_crash: want.on_crash.unwrap_or(OnCrash::Ask),
         })
     }
 

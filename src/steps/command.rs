@@ -145,11 +145,13 @@ fn output(work: &CommandWork, collected: &Collected, measured: Measured) -> Atte
             }
             None => (text.lines().collect(), None),
         },
-        // A schema that does not take the text asks for the value.
-        Parse::Text => match schema.as_ref().filter(|schema| !schema.allows(&as_text())).map(|_| as_json()) {
-            Some(Ok(value)) => (value, None),
-            _ => (as_text(), None),
-        },
+        // A schema that does not take the text asks for the value. The beginning of one is none.
+        Parse::Text => {
+            match schema.as_ref().filter(|schema| !collected.cut && !schema.allows(&as_text())).map(|_| as_json()) {
+                Some(Ok(value)) => (value, None),
+                _ => (as_text(), None),
+            }
+        }
     };
     let problem = problem.or_else(|| schema?.judge(&output).err());
     AttemptOutcome::Done { output, problem, measured }

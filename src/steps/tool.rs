@@ -6,11 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use super::markers::{self, Filler};
-use super::{deadline, failed, prepared};
+use super::{Interruption, deadline, failed, prepared};
 use crate::core::diagnostic::did_you_mean;
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
@@ -19,8 +22,8 @@ use crate::core::kept_files::KeptFiles;
 use crate::core::key::Key;
 use crate::core::model::Image;
 use crate::core::ports::{
-    AttemptContext, AttemptOutcome, AttemptRequest, CallOutcome, Secrets, ServerCall, ToolCallRequest, ToolScope,
-    ToolServers,
+    AttemptContext, AttemptOutcome, AttemptRequest, CallOutcome, Secrets, ServerCall, ServerTools, ToolCallRequest,
+    ToolScope, ToolServers,
 };
 use crate::core::schema::Schema;
 use crate::core::step::Timespan;
@@ -86,24 +89,30 @@ impl Toolbox {
             _ => None,
         });
         let mut there: Vec<ToolSpec> = offered.own.iter().chain(of_config).map(|(name, own)| own.spec(name)).collect();
+        let mut notes = Vec::new();
         if let Some(servers) = &self.servers {
-            for server in servers.servers(&scope) {
-                if patterns.iter().any(|pattern| reaches(pattern, &server)) {
-                    there.extend(servers.list(scope.clone(), server).await?);
-                }
+            let named = servers.servers(&scope).into_iter();
+            let named = named.filter(|server| patterns.iter().any(|pattern| reaches(pattern, server)));
+            // Each may take its time to start.
+            for listed in try_join_all(named.map(|server| servers.list(scope.clone(), server))).await? {
+                there.extend(listed.tools);
+                notes.extend(listed.notes);
             }
         }
         for pattern in &patterns {
             if !there.iter().any(|spec| pattern.matches(&spec.tool)) {
-                return Err(self.no_tool(&scope, &pattern.0, &there));
+                return Err(self.no_tool(&scope, &pattern.0, &there, &notes));
             }
         }
         there.retain(|spec| patterns.iter().any(|pattern| pattern.matches(&spec.tool)));
         Ok(there)
     }
 
-    /// What is said of a tool, or a pattern over tools, that there is not.
-    fn no_tool(&self, scope: &ToolScope, named: &str, there: &[ToolSpec]) -> Failure {
+    /// What is said of a tool, or a pattern over tools, that there is not. `notes`: why servers have left some out.
+    fn no_tool(&self, scope: &ToolScope, named: &str, there: &[ToolSpec], notes: &[String]) -> Failure {
+        if let Some(left_out) = notes.iter().find(|note| note.contains(&format!("`{named}`"))) {
+            return Failure::new(FailureClass::Tool, left_out.as_str());
+        }
         let servers = self.servers.as_ref().map(|servers| servers.servers(scope)).unwrap_or_default();
         let message = match server_of(named) {
             Some(server) if !server.contains('*') && !servers.iter().any(|known| known == server) => {
@@ -153,7 +162,9 @@ impl Toolbox {
                 let call = ServerCall { scope, tool, arguments, timeout, run, spool_name };
                 servers.call(call, context.clone()).await
             }
-            (None, _) => CallOutcome::Known(CallReturn::Failed { error: self.no_tool(&call.scope, &call.tool, &[]) }),
+            (None, _) => {
+                CallOutcome::Known(CallReturn::Failed { error: self.no_tool(&call.scope, &call.tool, &[], &[]) })
+            }
         };
         markers::redacted_call(outcome, &self.secrets.redactor())
     }
@@ -174,12 +185,17 @@ impl Toolbox {
             fits(&spec, &arguments)?;
             Ok(arguments)
         };
-        let arguments = match prepared(attempt, context, deadline(attempt.timeout), preparing).await {
+        let deadline = deadline(attempt.timeout);
+        let arguments = match prepared(attempt, context, deadline, preparing).await {
             Ok(arguments) => arguments,
             Err(outcome) => return outcome,
         };
-        let of_step = attempt.timeout.map(|timeout| Timespan(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)));
+        let millis = |left: Duration| Timespan(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        // What preparing took is a part of the step's time.
+        let of_step = deadline.map(|deadline| millis(deadline.saturating_duration_since(Instant::now())));
         let of_tool = self.rules(&scope, tool, own).timeout;
+        let timeout = of_step.into_iter().chain(of_tool).min_by_key(|span| span.0);
+        let step_is_over = of_step.is_some_and(|of_step| Some(of_step) == timeout);
         let call = ToolCall {
             run: attempt.run,
             key: attempt.key.clone(),
@@ -188,7 +204,7 @@ impl Toolbox {
             arguments,
             scope,
             files: attempt.files.clone(),
-            timeout: of_step.into_iter().chain(of_tool).min_by_key(|span| span.0),
+            timeout,
             spool_name: format!("{}.{}.tool", super::command::file_name(&attempt.key.to_string()), attempt.attempt),
         };
         match self.call(call, own, context).await {
@@ -208,6 +224,9 @@ impl Toolbox {
                 AttemptOutcome::Done { output, problem, measured: Measured { notes, ..Measured::default() } }
             }
             CallOutcome::Known(CallReturn::Failed { error }) => failed(error),
+            CallOutcome::InDoubt(failure) if failure.class == FailureClass::Timeout && step_is_over => {
+                Interruption::TimedOut.outcome(attempt, Untrusted::default(), true, Measured::default())
+            }
             CallOutcome::InDoubt(failure) => {
                 let (partial, measured) = (Untrusted::default(), Measured::default());
                 AttemptOutcome::Failed { failure, partial, in_doubt: true, measured }
@@ -225,10 +244,11 @@ impl Toolbox {
             return Ok(own.spec(tool));
         }
         let (Some(servers), Some(server)) = (&self.servers, server_of(tool)) else {
-            return Err(self.no_tool(scope, tool, &[]));
+            return Err(self.no_tool(scope, tool, &[], &[]));
         };
-        let listed = servers.list(scope.clone(), server.to_owned()).await?;
-        listed.iter().find(|spec| spec.tool == tool).cloned().ok_or_else(|| self.no_tool(scope, tool, &listed))
+        let ServerTools { tools, notes } = servers.list(scope.clone(), server.to_owned()).await?;
+        let found = tools.iter().find(|spec| spec.tool == tool).cloned();
+        found.ok_or_else(|| self.no_tool(scope, tool, &tools, &notes))
     }
 }
 
@@ -242,9 +262,7 @@ fn reaches(pattern: &Pattern, server: &str) -> bool {
 }
 
 fn fits(spec: &ToolSpec, arguments: &Value) -> Result<(), Failure> {
-    // A server's schema that is none hinders nothing: the server judges the arguments itself.
-    let Ok(schema) = Schema::compile(&spec.input) else { return Ok(()) };
-    schema.judge(arguments).map_err(|problem| {
+    Schema::compile(&spec.input).and_then(|schema| schema.judge(arguments)).map_err(|problem| {
         let message = format!("the arguments do not fit what the tool `{}` takes: {problem}", spec.tool);
         Failure::new(FailureClass::Tool, message)
     })

@@ -7,6 +7,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Deserialize;
@@ -17,6 +18,8 @@ use serde_json::Value;
 const SMALL: usize = 1 << 20;
 /// No message is longer, in bytes: a little more than what is spooled of a text.
 const LONGEST: u64 = (1 << 28) + (1 << 20);
+/// At most this many names are tried for a file.
+const MOST_NAMES: u32 = 10_000;
 /// What is not a call's result (a list of tools, a question) is no longer, in bytes.
 const LONGEST_VALUE: u64 = 1 << 24;
 
@@ -67,7 +70,7 @@ impl Arriving {
                 self.small.extend_from_slice(bytes);
                 return Ok(());
             }
-            let mut file = unnamed_file().map_err(TooMuch::NoSpace)?;
+            let mut file = unnamed_file(&std::env::temp_dir()).map_err(TooMuch::NoSpace)?;
             file.write_all(&std::mem::take(&mut self.small)).map_err(TooMuch::NoSpace)?;
             self.large = Some(file);
         }
@@ -88,14 +91,20 @@ impl Arriving {
     }
 }
 
-/// A file that only this process sees, and that ends with it.
-fn unnamed_file() -> io::Result<File> {
+/// A file that only this process sees, and that ends with it. `folder` may be one of everybody's, where any name can be
+/// taken.
+fn unnamed_file(folder: &Path) -> io::Result<File> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!(".stepwell-{}-{count}", std::process::id()));
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
+    let mut tries = MOST_NAMES;
+    loop {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!(".stepwell-{}-{count}", std::process::id()));
+        match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(file) => return std::fs::remove_file(&path).map(|()| file),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries > 1 => tries -= 1,
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// One message of a server.
@@ -315,6 +324,18 @@ mod tests {
         assert_eq!(read(&format!(r#"{{"id":7,"error":{{"code":1,"message":"{text}"}}}}"#))[0].len(), text.len() + 6);
         assert_eq!(read(&format!(r#"{{"method":"n","params":"{text}"}}"#)), [format!("n! {}", text.len() + 2)]);
         assert_eq!(read(&text), [format!("rubbish {} bytes that are no message", text.len())]);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_costs_no_message() {
+        let folder = tempfile::tempdir().unwrap();
+        for count in 0..2_000 {
+            let name = format!(".stepwell-{}-{count}", std::process::id());
+            std::os::unix::fs::symlink("/nowhere", folder.path().join(name)).unwrap();
+        }
+        let mut file = unnamed_file(folder.path()).unwrap();
+        file.write_all(b"x").unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2_000);
     }
 
     #[test]

@@ -13,14 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::elicitation::{Answer, Question};
 use super::incoming::Reply;
-use super::listing::{self, Listing};
+use super::listing;
 use super::log::ServerLog;
 use super::peer::{CallEvent, Fault, Peer};
 use super::resolve::Reached;
 use super::{http, returned, stdio};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::model::Delta;
-use crate::core::ports::{AskSink, AttemptContext, BoxFuture, CallOutcome, Secrets, ServerCall};
+use crate::core::ports::{AskSink, AttemptContext, BoxFuture, CallOutcome, Secrets, ServerCall, ServerTools};
 use crate::core::text::Untrusted;
 use crate::core::tool::CallReturn;
 
@@ -72,7 +72,7 @@ struct Live {
     /// It says when they change.
     tells: bool,
     /// What it listed, and how often its tools had changed by then.
-    listed: Mutex<Option<(u64, Listing)>>,
+    listed: Mutex<Option<(u64, ServerTools)>>,
 }
 
 impl Live {
@@ -223,12 +223,12 @@ impl Instance {
     ///
     /// # Errors
     /// It does not start or answer, or what it lists is no list: class `tool`, with what it said last.
-    pub async fn list(self: &Arc<Self>, longest: Duration) -> Result<Listing, Failure> {
+    pub async fn list(self: &Arc<Self>, longest: Duration) -> Result<ServerTools, Failure> {
         let mut live = self.live().await?;
         let mut again = true;
         for _ in 0..MOST_LISTS {
             if !live.has_tools {
-                return Ok(Listing::default());
+                return Ok(ServerTools::default());
             }
             let changes = live.peer.changes();
             let listed = live.listed.lock().unwrap_or_else(PoisonError::into_inner).clone();

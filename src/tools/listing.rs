@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
+use crate::core::ports::ServerTools;
 use crate::core::schema::Schema;
 use crate::core::text::{Untrusted, counted};
 use crate::core::tool::{ToolHints, ToolSpec};
@@ -14,18 +15,9 @@ const LONGEST_NAME: usize = 256;
 /// So many remarks are kept.
 const MAX_NOTES: usize = 50;
 
-/// The tools of a server.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Listing {
-    /// Those that can be called, in the server's order.
-    pub tools: Vec<ToolSpec>,
-    /// Which are left out, and why.
-    pub notes: Vec<String>,
-}
-
 /// Reads the tools of all pages.
-pub fn read(server: &str, listed: Vec<Value>) -> Listing {
-    let mut listing = Listing::default();
+pub fn read(server: &str, listed: Vec<Value>) -> ServerTools {
+    let mut listing = ServerTools::default();
     let mut left_out = Vec::new();
     let mut names = HashSet::new();
     for tool in listed {
@@ -110,7 +102,7 @@ mod tests {
             "h",
             {"name": "last", "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"}},
         ]);
-        let Listing { tools, notes } = read("s", listed.as_array().unwrap().clone());
+        let ServerTools { tools, notes } = read("s", listed.as_array().unwrap().clone());
         let names: Vec<&str> = tools.iter().map(|tool| tool.tool.as_str()).collect();
         assert_eq!(names, ["s/a", "s/f", "s/last"]);
         assert_eq!(tools[0].description.data(), "Does a.");

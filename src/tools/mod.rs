@@ -23,10 +23,10 @@ use futures_util::future::join_all;
 use crate::core::diagnostic::did_you_mean;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::ports::{
-    AttemptContext, BoxFuture, CallOutcome, InspectedServer, Secrets, ServerCall, ToolScope, ToolServers,
+    AttemptContext, BoxFuture, CallOutcome, InspectedServer, Secrets, ServerCall, ServerTools, ToolScope, ToolServers,
 };
 use crate::core::step::Timespan;
-use crate::core::tool::{CallReturn, DeclaredTool, DeclaredTools, ToolRules, ToolServer, ToolSpec, server_of};
+use crate::core::tool::{CallReturn, DeclaredTool, DeclaredTools, ToolRules, ToolServer, server_of};
 
 mod elicitation;
 mod http;
@@ -42,7 +42,6 @@ mod sse;
 mod stdio;
 
 use self::instance::Instance;
-use self::listing::Listing;
 use self::resolve::Reached;
 
 /// How long a server may take until it is ready: one that is fetched when it is first started needs its time.
@@ -116,8 +115,8 @@ impl Shared {
     /// The instance that a server is in a scope, and the longest wait for what its tools return.
     async fn instance(&self, scope: &ToolScope, name: &str) -> Result<(Arc<Instance>, Duration), Failure> {
         let Some(server) = self.server(scope, name) else { return Err(self.unknown(scope, name)) };
-        let start = std::path::absolute(&scope.cwd).unwrap_or_else(|_| scope.cwd.clone());
-        let start = if scope.cwd == Path::new("") { std::env::current_dir().unwrap_or(start) } else { start };
+        let start = if scope.cwd == Path::new("") { Path::new(".") } else { &scope.cwd };
+        let start = std::path::absolute(start).unwrap_or_else(|_| scope.cwd.clone());
         let reached = resolve::resolve(name, &server.reach, &start, &self.environment, &self.secrets).await?;
         let longest = server.timeout.unwrap_or(ToolServer::TIMEOUT).duration();
         let mut instances = self.instances();
@@ -140,14 +139,14 @@ impl Shared {
         Failure::new(FailureClass::Definition, message)
     }
 
-    async fn listing(&self, scope: &ToolScope, name: &str) -> Result<Listing, Failure> {
+    async fn listing(&self, scope: &ToolScope, name: &str) -> Result<ServerTools, Failure> {
         let (instance, longest) = self.instance(scope, name).await?;
         instance.list(longest).await
     }
 
     async fn look(&self, scope: &ToolScope, server: String) -> InspectedServer {
         match self.listing(scope, &server).await {
-            Ok(Listing { tools, notes }) => InspectedServer { server, tools: Ok(tools), notes },
+            Ok(ServerTools { tools, notes }) => InspectedServer { server, tools: Ok(tools), notes },
             Err(failure) => InspectedServer { server, tools: Err(failure), notes: Vec::new() },
         }
     }
@@ -158,9 +157,9 @@ impl ToolServers for McpServers {
         self.0.names(scope)
     }
 
-    fn list(&self, scope: ToolScope, server: String) -> BoxFuture<'static, Result<Vec<ToolSpec>, Failure>> {
+    fn list(&self, scope: ToolScope, server: String) -> BoxFuture<'static, Result<ServerTools, Failure>> {
         let shared = Arc::clone(&self.0);
-        Box::pin(async move { Ok(shared.listing(&scope, &server).await?.tools) })
+        Box::pin(async move { shared.listing(&scope, &server).await })
     }
 
     fn rules(&self, scope: &ToolScope, tool: &str) -> ToolRules {

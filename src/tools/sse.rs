@@ -95,7 +95,9 @@ impl Events {
         }
         match &mut self.at {
             At::Name(_) | At::Value(Field::Other, _) => {}
-            At::Value(_, value) => value.extend_from_slice(&piece[..piece.len().min(LONGEST_FIELD)]),
+            At::Value(_, value) => {
+                value.extend_from_slice(&piece[..piece.len().min(LONGEST_FIELD.saturating_sub(value.len()))]);
+            }
             At::Data { begun } => {
                 if !std::mem::replace(begun, *begun || !piece.is_empty()) {
                     piece = piece.strip_prefix(b" ").unwrap_or(piece);
@@ -157,6 +159,14 @@ mod tests {
                 assert_eq!(found, ["{\"a\":\n1}", "{}", " x", "last"], "{end:?} {size}");
                 assert_eq!(id.as_deref(), Some("2"));
             }
+        }
+    }
+
+    #[test]
+    fn an_id_is_no_longer_than_a_field_may_be_however_it_is_cut() {
+        let stream = format!("id: {}\ndata: x\n\n", "7".repeat(3 * LONGEST_FIELD));
+        for size in [1, 700, stream.len()] {
+            assert!(read(&stream, size).1.unwrap().len() <= LONGEST_FIELD, "{size}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use stepwell::core::failure::{Failure, FailureClass};
@@ -9,7 +10,7 @@ use stepwell::core::fingerprint::Fingerprint;
 use stepwell::core::model::{Finish, Image, ModelCall, Role};
 use stepwell::core::ports::{
     AttemptContext, AttemptOutcome, BoxFuture, CallOutcome, Executor as _, InspectedServer, PastTurn, ServerCall,
-    ToolCallRequest, ToolScope, ToolServers, Transcript,
+    ServerTools, ToolCallRequest, ToolScope, ToolServers, Transcript,
 };
 use stepwell::core::step::Timespan;
 use stepwell::core::tool::{
@@ -160,6 +161,8 @@ async fn what_was_not_offered_cannot_be_called() {
 struct FakeServers {
     answers: Mutex<VecDeque<CallOutcome>>,
     calls: Mutex<Vec<ServerCall>>,
+    /// How long it takes to list its tools.
+    starts_within: Mutex<Duration>,
 }
 
 impl ToolServers for FakeServers {
@@ -167,14 +170,17 @@ impl ToolServers for FakeServers {
         vec!["files".to_owned(), "broken".to_owned()]
     }
 
-    fn list(&self, _scope: ToolScope, server: String) -> BoxFuture<'static, Result<Vec<ToolSpec>, Failure>> {
+    fn list(&self, _scope: ToolScope, server: String) -> BoxFuture<'static, Result<ServerTools, Failure>> {
+        let starts_within = *self.starts_within.lock().unwrap();
         Box::pin(async move {
+            tokio::time::sleep(starts_within).await;
             if server == "broken" {
                 return Err(Failure::new(FailureClass::Tool, "broken does not start"));
             }
             let path =
                 json!({ "type": "object", "properties": { "path": { "type": "string" } }, "required": ["path"] });
-            Ok(vec![ToolSpec { input: path, ..spec("files/read") }, spec("files/write")])
+            let tools = vec![ToolSpec { input: path, ..spec("files/read") }, spec("files/write")];
+            Ok(ServerTools { tools, notes: vec!["`files/odd` is left out: it has no schema".to_owned()] })
         })
     }
 
@@ -265,6 +271,7 @@ async fn a_prompt_offers_the_tools_that_its_patterns_name_and_says_which_name_no
     assert_eq!(list(&["files/raed"]).await.unwrap_err(), "`files/raed` names no tool; did you mean `files/read`?");
     let none = list(&["fils/read"]).await.unwrap_err();
     assert!(none.starts_with("there is no server `fils` for the tool `fils/read`; did you mean `files`?"), "{none}");
+    assert_eq!(list(&["files/odd"]).await.unwrap_err(), "`files/odd` is left out: it has no schema");
     assert_eq!(list(&["broken/*"]).await.unwrap_err(), "broken does not start");
 }
 
@@ -329,6 +336,11 @@ async fn a_large_output_is_spooled_and_what_is_stopped_is_over() {
     let CallOutcome::Known(CallReturn::Returned { output, notes, .. }) = large else { panic!() };
     assert_eq!(output.as_str().unwrap().len(), 1 << 20);
     assert!(notes[0].starts_with("the output has 3000000 bytes; all of it is in "), "{notes:?}");
+    // The beginning of a text is no value, whatever it looks like.
+    let began =
+        call_own(&fixture, shell("echo 12; head -c 3000000 /dev/zero | tr '\\\\0' ' '; echo and more"), json!({}));
+    let CallOutcome::Known(CallReturn::Returned { output, .. }) = began.await else { panic!() };
+    assert!(output.as_str().is_some_and(|text| text.starts_with("12\n")), "{output}");
     fixture.cancel.cancel();
     assert_eq!(call_own(&fixture, shell("true"), json!({})).await, CallOutcome::Cancelled { in_doubt: false });
 }
@@ -402,6 +414,7 @@ async fn a_step_whose_arguments_do_not_fit_or_whose_tool_there_is_not_calls_noth
     let message = failed("files/read", json!({ "path": 3 })).await;
     assert!(message.starts_with("the arguments do not fit what the tool `files/read` takes: "), "{message}");
     assert_eq!(failed("files/raed", json!({})).await, "`files/raed` names no tool; did you mean `files/read`?");
+    assert_eq!(failed("files/odd", json!({})).await, "`files/odd` is left out: it has no schema");
     assert!(failed("price", json!({})).await.starts_with("`price` names no tool"));
     assert!(servers.calls.lock().unwrap().is_empty());
 }
@@ -420,4 +433,17 @@ async fn a_step_calls_a_tool_of_one_s_own_and_its_output_is_held_to_the_step_s_s
         panic!()
     };
     assert!(problem.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_server_takes_to_start_is_a_part_of_the_step_s_time() {
+    let late = Failure::new(FailureClass::Timeout, "took longer than the server's own time");
+    let (mut fixture, servers) = serving([known(json!("done")), CallOutcome::InDoubt(late)]);
+    *servers.starts_within.lock().unwrap() = Duration::from_secs(9);
+    fixture.timeout = Some(Duration::from_secs(10));
+    assert_eq!(output(fixture.perform(Work::tool("files/read", json!({ "path": "a" }))).await), "done");
+    let left = servers.calls.lock().unwrap()[0].timeout.unwrap();
+    assert!(left <= Timespan(1_000), "{left:?}");
+    let (failed, _, in_doubt) = failure(fixture.perform(Work::tool("files/read", json!({ "path": "a" }))).await);
+    assert!(in_doubt && failed.message.contains("took longer than 10s; raise the step's `timeout`"), "{failed}");
 }

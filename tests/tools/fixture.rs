@@ -105,7 +105,7 @@ impl Servers {
     }
 
     pub async fn list(&self) -> Result<Vec<String>, Failure> {
-        let tools = self.mcp.list(self.scope(), "odd".to_owned()).await?;
+        let tools = self.mcp.list(self.scope(), "odd".to_owned()).await?.tools;
         Ok(tools.into_iter().map(|spec| spec.tool).collect())
     }
 

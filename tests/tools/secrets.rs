@@ -43,7 +43,7 @@ async fn a_question_has_no_secret_in_it() {
 #[tokio::test]
 async fn a_list_of_tools_has_no_secret_in_it() {
     let servers = Servers::one(trusted(&[&format!("says={SECRET}"), "odd-tools"]));
-    let listed = servers.mcp.list(servers.scope(), "odd".to_owned()).await.unwrap();
+    let listed = servers.mcp.list(servers.scope(), "odd".to_owned()).await.unwrap().tools;
     assert_eq!(listed[0].description.data(), "Queries https://example.org/?key=[redacted]");
     assert_eq!(listed[0].input["properties"]["key"]["default"], "[redacted]");
     assert_clean(&format!("{listed:?} {:?}", servers.mcp.inspect(servers.scope()).await));

@@ -62,6 +62,15 @@ pub struct InspectedServer {
     pub notes: Vec<String>,
 }
 
+/// What a server lists.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServerTools {
+    /// Those that can be called, in the server's order.
+    pub tools: Vec<ToolSpec>,
+    /// Which are left out, and why.
+    pub notes: Vec<String>,
+}
+
 /// MCP servers: the `tools` module. A server is started when it is first needed, one for each set of name, resolved
 /// environment and folder, and ends with the process.
 pub trait ToolServers: Send + Sync {
@@ -73,7 +82,7 @@ pub trait ToolServers: Send + Sync {
     /// # Errors
     /// There is no such server, it does not start or answer, or what it lists is no list of tools: class `tool`, with its
     /// stderr as detail.
-    fn list(&self, scope: ToolScope, server: String) -> BoxFuture<'static, Result<Vec<ToolSpec>, Failure>>;
+    fn list(&self, scope: ToolScope, server: String) -> BoxFuture<'static, Result<ServerTools, Failure>>;
 
     /// What governs the calls of a tool, `SERVER/NAME`.
     fn rules(&self, scope: &ToolScope, tool: &str) -> ToolRules;

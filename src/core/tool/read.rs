@@ -145,8 +145,11 @@ impl Reader<'_> {
     fn references(table: &Table<'_>, key: &str) -> BTreeMap<String, String> {
         table.named(key, |item| {
             let text = item.text()?.value;
-            if ["env:", "cmd:"].iter().any(|kind| text.starts_with(kind)) && text.parse::<SecretRef>().is_err() {
-                item.error(format!("`{text}` names nothing; write `env:NAME` (a variable) or `cmd:NAME` (a command of the config's `[secrets]`)"));
+            // A header may name its scheme before it.
+            let reference = text.rsplit(' ').next().filter(|_| key == "headers").unwrap_or(&text);
+            let is_one = ["env:", "cmd:"].iter().any(|kind| reference.starts_with(kind));
+            if is_one && reference.parse::<SecretRef>().is_err() {
+                item.error(format!("`{reference}` names nothing; write `env:NAME` (a variable) or `cmd:NAME` (a command of the config's `[secrets]`)"));
             }
             Some(text)
         })
@@ -174,22 +177,22 @@ impl Reader<'_> {
             (None, Some(expr)) => self.expr(&expr).map(OwnWork::Expr),
             (None, None) => None,
         };
-        let tool = OwnTool {
-            description: description.unwrap_or_default(),
-            input: table.get("input").and_then(|item| self.input(&item)),
-            does: does.clone().unwrap_or_else(|| OwnWork::Expr(String::new())),
-            approve: table.get("approve").and_then(|item| own_approval(&item)).unwrap_or_default(),
-            idempotent: table.flag("idempotent"),
-            timeout: table.time("timeout"),
-        };
+        let description = description.unwrap_or_default();
+        let input = table.get("input").and_then(|item| self.input(&item));
+        let approve = table.get("approve").and_then(|item| own_approval(&item)).unwrap_or_default();
+        let idempotent = table.flag("idempotent");
+        let timeout = if matches!(does, Some(OwnWork::Expr(_))) { None } else { table.time("timeout") };
         table.done_with(|key| match key {
             "env" | "cwd" => Some(format!("`{key}` is of a program (`argv`); an expression runs nowhere")),
+            "timeout" => {
+                Some("`timeout` is of a program (`argv`); an expression is limited as every expression is".into())
+            }
             _ if OF_SERVERS.contains(&key) => {
                 Some(format!("`{key}` is of an MCP server, which has `command` or `url`; this is a tool of your own"))
             }
             _ => None,
         });
-        does.map(|_| tool)
+        Some(OwnTool { description, input, does: does?, approve, idempotent, timeout })
     }
 
     fn program(&self, table: &Table<'_>, argv: &Item<'_>) -> Option<OwnWork> {
@@ -374,6 +377,8 @@ mod tests {
             ("[tools.x]\ncommand = [\"a\"]\nsampling = true\n", "f:3:12: a server cannot ask a model yet"),
             ("[tools.x]\nurl = \"http://a\"\nenv = {}\n", "f:3:1: `env` is of a server that is started"),
             ("[tools.x]\ncommand = [\"a\"]\nenv = { A = \"env:\" }\n", "f:3:13: `env:` names nothing"),
+            ("[tools.x]\nurl = \"http://a\"\nheaders = { A = \"Bearer env:\" }\n", "f:3:17: `env:` names nothing"),
+            ("[tools.x]\ndescription = \"d\"\nexpr = \"1\"\ntimeout = \"5s\"\n", "f:4:1: `timeout` is of a program"),
             ("[tools.x]\ncommand = [\"a\"]\ntimout = \"1s\"\n", "f:3:1: unknown key `timout`; did you mean `timeout`?"),
             ("[tools.x]\ncommand = [\"a\"]\nargv = [\"a\"]\n", "f:3:1: `argv` is of a tool of your own"),
             (

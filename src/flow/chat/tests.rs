@@ -111,7 +111,7 @@ impl World {
             work: Some(Arc::clone(&want.work)),
             item: None,
             depends: want.depends.clone(),
-            on_crash: want.on_crash,
+            on_crash: want.on_crash.unwrap_or(OnCrash::Ask),
         }));
         want.key.clone()
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{ToolCall, Toolbox};
@@ -64,7 +64,7 @@ async fn program(tools: &Toolbox, does: &OwnWork, call: &ToolCall, context: &Att
         transcript: None,
     };
     match command::perform(&tools.secrets, &tools.environment, &work, &request, context).await {
-        AttemptOutcome::Done { output, measured, .. } => CallOutcome::Known(returned(value(output), measured.notes)),
+        AttemptOutcome::Done { output, measured, .. } => CallOutcome::Known(returned(output, measured.notes)),
         AttemptOutcome::Failed { failure, in_doubt: true, .. } => CallOutcome::InDoubt(of_tool(failure, call)),
         AttemptOutcome::Failed { failure, partial, .. } => {
             let mut error = of_tool(failure, call);
@@ -103,6 +103,8 @@ fn command(does: &OwnWork, arguments: &Value, nonce: &str) -> (CommandWork, Vec<
         env: env.iter().map(|(name, given)| (name.clone(), value(name, given))).collect(),
         stdin: arguments.to_string(),
         parse: Parse::Text,
+        // One JSON value counts as that, anything else as the text that it is: what this schema does not take is no mistake.
+        schema: Some(json!({ "not": { "type": "string" } })),
         asks,
         speaks: Some(if asks { Speaks::Stepwell } else { Speaks::Nothing }),
         files: argv.iter().enumerate().filter_map(own_file).collect(),
@@ -111,22 +113,13 @@ fn command(does: &OwnWork, arguments: &Value, nonce: &str) -> (CommandWork, Vec<
     (work, secrets)
 }
 
-/// One JSON value counts as that, anything else as the text that it is.
-fn value(output: Value) -> Value {
-    match output {
-        Value::String(text) => crate::core::json::parse(text.trim()).unwrap_or(Value::String(text)),
-        value => value,
-    }
-}
-
 /// A failure in the words of a tool: there is no step to look at.
 fn of_tool(mut failure: Failure, call: &ToolCall) -> Failure {
     let tool = &call.tool;
     match failure.class {
         FailureClass::Timeout => {
-            let limit = call.timeout.unwrap_or_default();
-            failure.message =
-                format!("the tool `{tool}` took longer than {}; its `timeout` may be raised", limit_text(limit));
+            let limit = call.timeout.unwrap_or_default().duration();
+            failure.message = format!("the tool `{tool}` took longer than {limit:?}; its `timeout` may be raised");
         }
         FailureClass::Command => {
             failure.class = FailureClass::Tool;
@@ -135,8 +128,4 @@ fn of_tool(mut failure: Failure, call: &ToolCall) -> Failure {
         _ => failure.message = format!("the tool `{tool}`: {}", failure.message),
     }
     failure
-}
-
-fn limit_text(limit: crate::core::step::Timespan) -> String {
-    format!("{:?}", limit.duration())
 }

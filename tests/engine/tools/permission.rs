@@ -75,6 +75,25 @@ async fn what_was_allowed_once_is_not_allowed_of_another_server_of_that_name() {
     assert_eq!((done.status, harness.executor.tools.called().len()), (Status::Completed, 4), "{:?}", done.error);
 }
 
+#[tokio::test]
+async fn a_step_that_calls_a_tool_is_in_doubt_unless_twice_is_as_once_or_the_step_says_otherwise() {
+    for (idempotent, says, in_doubt) in
+        [(false, None, true), (true, None, false), (true, Some("ask"), true), (false, Some("rerun"), false)]
+    {
+        let harness = Harness::new(|_| Act::Doubt);
+        harness.executor.tools.offer("t/send", "sends", ToolApproval::Never, idempotent);
+        let mut rules = json!({ "approve": "never" });
+        if let Some(says) = says {
+            rules["on_crash"] = json!(says);
+        }
+        let send = step("a", json!({ "kind": "tool", "tool": "t/send", "args": {} }), rules);
+        let run = harness.start(&json!([send]), json!({}));
+        let ended = harness.drive(run).await;
+        let gates = waiting(&ended, GateKind::InDoubt).len();
+        assert_eq!(gates == 1, in_doubt, "idempotent: {idempotent}, on_crash: {says:?}");
+    }
+}
+
 fn of_config(program: &str) -> OwnTool {
     let own = json!({ "description": "prices", "does": { "program": { "argv": [program] } }, "approve": "always" });
     serde_json::from_value(own).unwrap()

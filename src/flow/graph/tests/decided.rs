@@ -498,7 +498,7 @@ fn lived_through(shape: u8, choices: Vec<u16>, crashes: bool) {
         Sim::performing(small(shape), json!({}), perform)
     };
     if crashes {
-        sim.crashes = |want, attempt| want.on_crash == OnCrash::Rerun && attempt.is_multiple_of(2);
+        sim.crashes = |want, attempt| want.on_crash == Some(OnCrash::Rerun) && attempt.is_multiple_of(2);
     }
     let mut asked_again = 0;
     for choice in choices {

@@ -12,6 +12,7 @@ use crate::core::event::{Event, InstructionScope, Measured, Started};
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::gate::GateKind;
 use crate::core::pinned::Pinned;
+use crate::core::step::OnCrash;
 use crate::core::task::Task;
 use crate::core::work::Work;
 use crate::flow::testing::{Sim, prompt, shout, step, workflow_with};
@@ -185,7 +186,7 @@ fn a_long_run_asks_for_what_is_next_as_fast_as_a_short_one() {
                     work: Some(Arc::clone(&want.work)),
                     item: None,
                     depends: want.depends.clone(),
-                    on_crash: want.on_crash,
+                    on_crash: want.on_crash.unwrap_or(OnCrash::Ask),
                 };
                 fed.push(Event::AttemptStarted(started));
                 fed.push(Event::AttemptFinished {
