@@ -104,7 +104,8 @@ impl Builder {
         Self { tools: Some(tools), ..self }
     }
 
-    /// What performs attempts, in the place of the steps of this crate.
+    /// What performs attempts instead of the steps of this crate. It has models and tools of its own: those of
+    /// [`Builder::models`] and [`Builder::tools`] are not used then.
     #[must_use]
     pub fn executor(self, executor: Arc<dyn Executor>) -> Self {
         Self { executor: Some(executor), ..self }

@@ -161,6 +161,8 @@ pub struct Attempt {
     pub on_crash: OnCrash,
     /// What it has done with tools, if its model may call any.
     pub tool_use: Option<Box<ToolUse>>,
+    /// How long it has waited for what it asked a person in the middle of its work, in milliseconds.
+    pub waited_ms: u64,
 }
 
 impl Attempt {
@@ -182,6 +184,7 @@ impl Attempt {
             measured: Measured::default(),
             on_crash: OnCrash::Rerun,
             tool_use: None,
+            waited_ms: 0,
         }
     }
 

@@ -312,7 +312,7 @@ impl Run {
                 call.gates.clear();
                 let by_model = if let Some(attempt) = call.attempt_mut(*attempt) {
                     attempt.status = AttemptStatus::Review;
-                    attempt.took(measured);
+                    attempt.add_measured(measured);
                     attempt.problem.clone_from(problem);
                     attempt.versions.push(Version::new(attempt.by.clone(), Arc::clone(output)));
                     attempt.by == Actor::Model
@@ -356,7 +356,7 @@ impl Run {
                 if let Some(attempt) = call.attempt_mut(*attempt) {
                     attempt.status = AttemptStatus::Cancelled;
                     attempt.partial = partial.clone();
-                    attempt.took(measured);
+                    attempt.add_measured(measured);
                     if !partial.is_empty() && !*again {
                         let output = Arc::new(Value::String(partial.data().to_owned()));
                         attempt.versions.push(Version::new(attempt.by.clone(), output));
@@ -417,7 +417,7 @@ impl Run {
                 call.approved = Some(fingerprint.clone());
                 self.approved.insert(fingerprint.clone());
             }
-            Event::CallAnswered { attempt, value, by, .. } => call.answered(seq, *attempt, value, by),
+            Event::CallAnswered { attempt, value, by, .. } => call.answered((seq, at), *attempt, value, by),
             Event::CallSkipped { because, cause, by, .. } => {
                 call.give_up_tools();
                 call.gates.clear();

@@ -32,7 +32,11 @@ fn span(run: &Run, call: &Call, attempt: &Attempt, now: DateTime<Utc>) -> Option
     let start = attempt.started_at;
     let measured = || start.checked_add_signed(milliseconds(attempt.measured.ms)?);
     let end = match (attempt.status, &attempt.tool_use) {
-        (AttemptStatus::Running, None) => now.max(start),
+        (AttemptStatus::Running, None) => {
+            // A program that asks a person in the middle of its work waits for them.
+            let waited = attempt.waited_ms.saturating_add(call.gates.open_for(None, now));
+            now.checked_sub_signed(milliseconds(waited)?)?.max(start)
+        }
         (AttemptStatus::Running, Some(used)) => {
             measured()?.checked_add_signed(unmeasured(run, call, used, used.moved_at.unwrap_or(start), now))?
         }
@@ -50,12 +54,9 @@ fn milliseconds(ms: u64) -> Option<TimeDelta> {
 /// that, and while the run only waits nothing of it is at work.
 fn unmeasured(run: &Run, call: &Call, used: &ToolUse, moved_at: DateTime<Utc>, now: DateTime<Utc>) -> TimeDelta {
     let called = || used.open().filter(|asked| asked.state == ToolCallState::Called);
-    let asks_since = |asked: &ToolCall| {
-        let mut gates = call.gates.since();
-        gates.find(|(gate, _)| gate.call == Some(asked.asked.call)).map(|(_, since)| since)
-    };
     let worked = |asked: &ToolCall| {
-        Some((asks_since(asked).unwrap_or(now) - asked.began_at?).checked_sub(&milliseconds(asked.waited_ms)?)?)
+        let waited = asked.waited_ms.saturating_add(call.gates.open_for(Some(asked.asked.call), now));
+        (now - asked.began_at?).checked_sub(&milliseconds(waited)?)
     };
     let more = match called().filter_map(worked).max() {
         // What has returned of the same turn ran side by side with it, and was measured.
@@ -227,6 +228,34 @@ mod tests {
             json!({ "type": "call_answered", "call": "1.0", "attempt": 1, "value": {}, "by": "ana@here" }),
         );
         assert_eq!(run.worked(at(50_005)), 35_000);
+    }
+
+    #[test]
+    fn while_a_program_waits_for_an_answer_it_does_not_work() {
+        let mut run = run();
+        happens(
+            &mut run,
+            0,
+            json!({ "type": "attempt_started", "step": "a", "attempt": 1, "by": "program",  "fingerprint": Fingerprint::of(&"x").unwrap(), "on_crash": "ask" }),
+        );
+        let asks = |run: &mut Run, seconds: i64| {
+            let fields = json!({ "fields": [{ "name": "name", "type": "text" }] });
+            happens(
+                run,
+                seconds,
+                json!({ "type": "gate_opened", "for": "input", "attempt": 1, "version": 0, "shows": fields, "allowed": ["answer"] }),
+            );
+        };
+        let answers = |run: &mut Run, seconds: i64| {
+            happens(run, seconds, json!({ "type": "call_answered", "attempt": 1, "value": {}, "by": "ana@here" }));
+        };
+        asks(&mut run, 30);
+        assert_eq!(run.worked(at(50_000)), 30_000, "a night");
+        answers(&mut run, 50_000);
+        assert_eq!(run.worked(at(50_005)), 35_000);
+        asks(&mut run, 50_010);
+        answers(&mut run, 60_010);
+        assert_eq!(run.worked(at(60_020)), 50_000, "two questions");
     }
 
     /// Another run has the only place at the provider, or the budget of the run is spent: nothing of this attempt is at work.

@@ -442,6 +442,7 @@ impl RunLoop {
 
     fn end_of_attempt(&self, under_way: &UnderWay, call: &Call, outcome: AttemptOutcome) -> Vec<Event> {
         let ms = u64::try_from(under_way.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ms = ms.saturating_sub(call.attempt(under_way.attempt).map_or(0, |attempt| attempt.waited_ms));
         let now = self.now();
         let random = f64::from(self.engine.shared.ports.clock.random()[0]) / 255.0;
         let pausing = self.control.is_given_up();

@@ -36,12 +36,12 @@ impl RunLoop {
     pub(super) fn stage(&mut self, event: Event, fact: bool) {
         let now = self.now();
         self.run.apply(self.run.seq + 1, now, &event);
-        self.heed(&event);
+        self.apply_decision(&event);
         self.log.stage(event, fact);
     }
 
     /// Does what a person's event means for more than the run's state, whoever committed it.
-    fn heed(&mut self, event: &Event) {
+    fn apply_decision(&mut self, event: &Event) {
         match event {
             Event::DecisionUndone { withdraws, by, .. } => {
                 let runs = |key: &Key| self.run.call(key).is_some_and(Call::runs_tools);
@@ -138,7 +138,7 @@ impl RunLoop {
         let new: Vec<Recorded> =
             events.iter().filter(|recorded| recorded.seq > self.log.committed()).cloned().collect();
         for recorded in &new {
-            self.heed(&recorded.event);
+            self.apply_decision(&recorded.event);
         }
         self.feed.publish(&new.into_iter().map(Update::Event).collect::<Vec<_>>());
         if after > 0 {

@@ -64,7 +64,7 @@ impl Call {
         attempt.status = AttemptStatus::Failed;
         attempt.error = Some(error.clone());
         attempt.partial = partial.clone();
-        attempt.took(measured);
+        attempt.add_measured(measured);
         Some(attempt.fingerprint.clone())
     }
 
@@ -186,9 +186,17 @@ impl Call {
     }
 
     /// An answer is the output of a form; in the middle of a command it only lets that go on.
-    pub(in crate::core) fn answered(&mut self, seq: u64, number: u32, value: &Arc<Value>, by: &Actor) {
+    pub(in crate::core) fn answered(
+        &mut self,
+        (seq, at): (u64, DateTime<Utc>),
+        number: u32,
+        value: &Arc<Value>,
+        by: &Actor,
+    ) {
+        let waited = self.gates.open_for(None, at);
         let Some(attempt) = self.attempt_mut(number) else { return };
         if attempt.by == Actor::Program && attempt.status == AttemptStatus::Running {
+            attempt.waited_ms = attempt.waited_ms.saturating_add(waited);
             self.gates.close(None);
             self.status = CallStatus::Running;
             self.answer = Some(Arc::clone(value));

@@ -245,7 +245,7 @@ impl ToolUse {
 
     /// Why its model is not asked again: it has taken all its turns, or asks for the same again and again. Known as soon as
     /// a turn has ended, before any call of it begins.
-    fn has_gone_astray(&self, max_turns: u32) -> Option<Failure> {
+    fn failure_of_loop(&self, max_turns: u32) -> Option<Failure> {
         let newest = self.turns.last()?;
         let last: Vec<&AskedCall> = self.calls().rev().take(SAME).map(|call| &call.asked).collect();
         let same = |a: &AskedCall, b: &AskedCall| a.tool == b.tool && a.arguments == b.arguments;
@@ -301,7 +301,7 @@ impl Call {
             Some(Work::Prompt(prompt)) => prompt.tools.as_ref().map_or(u32::MAX, |tools| tools.max_turns),
             _ => u32::MAX,
         };
-        if let Some(failure) = tools.has_gone_astray(max_turns) {
+        if let Some(failure) = tools.failure_of_loop(max_turns) {
             return NextUnit::GiveUp(failure);
         }
         if tools.open().next().is_none() {
@@ -319,11 +319,11 @@ impl Call {
     /// of it runs then, in any process.
     #[must_use]
     pub fn is_under_way(&self) -> bool {
-        self.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running) && !self.rests()
+        self.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running) && !self.waits_only_for_person()
     }
 
     /// Whether its attempt, whose model calls tools, only waits for a person.
-    fn rests(&self) -> bool {
+    fn waits_only_for_person(&self) -> bool {
         let Some(tools) = self.tool_use() else { return false };
         if self.gates.own().is_some() {
             return true;

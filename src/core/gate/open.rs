@@ -50,6 +50,13 @@ impl OpenGates {
         self.0.iter().map(|open| (&open.gate, open.since))
     }
 
+    /// For how long the gate of a tool call has been open, in milliseconds; `None` for the call: of the call as a whole.
+    #[must_use]
+    pub fn open_for(&self, call: Option<ToolCallId>, now: DateTime<Utc>) -> u64 {
+        let since = self.since().find(|(gate, _)| gate.call == call).map_or(now, |(_, since)| since);
+        u64::try_from((now - since).num_milliseconds()).unwrap_or(0)
+    }
+
     /// The event that opened the gate of a tool call as it is; `None` for the call: of the call as a whole.
     #[must_use]
     pub fn opened(&self, call: Option<ToolCallId>) -> Option<u64> {

@@ -43,7 +43,7 @@ impl Call {
     pub(in crate::core) fn finish_turn(&mut self, attempt: u32, finished: FinishedTurn) {
         self.tries = 1;
         let Some(attempt) = self.attempt_mut(attempt) else { return };
-        attempt.took(&finished.measured);
+        attempt.add_measured(&finished.measured);
         let Some(used) = &mut attempt.tool_use else { return };
         let calls = finished.calls.iter().map(|asked| ToolCall {
             asked: asked.clone(),
@@ -88,7 +88,7 @@ impl Call {
     /// The attempt goes on under its number: what had begun and is not in doubt may begin again.
     pub(in crate::core) fn resume(&mut self, number: u32, usage: &Usage) {
         let Some(attempt) = self.attempt_mut(number) else { return };
-        attempt.took(&Measured { usage: *usage, ..Measured::default() });
+        attempt.add_measured(&Measured { usage: *usage, ..Measured::default() });
         attempt.partial = Untrusted::default();
         attempt.error = None;
         let was_stopped = std::mem::replace(&mut attempt.status, AttemptStatus::Running) != AttemptStatus::Running;
@@ -209,11 +209,10 @@ impl Call {
     }
 
     fn tool_asked(&mut self, attempt: u32, id: ToolCallId, at: DateTime<Utc>, answer: Arc<Value>) {
-        let waited = self.gates.since().find(|(gate, _)| gate.call == Some(id)).map(|(_, since)| at - since);
+        let waited = self.gates.open_for(Some(id), at);
         if let Some(call) = self.tool_call_mut(attempt, id) {
             call.answer = Some(answer);
-            let waited = waited.and_then(|waited| u64::try_from(waited.num_milliseconds()).ok());
-            call.waited_ms = call.waited_ms.saturating_add(waited.unwrap_or(0));
+            call.waited_ms = call.waited_ms.saturating_add(waited);
         }
         self.gates.close(Some(id));
         self.status = self.status_now();
@@ -257,7 +256,7 @@ impl Call {
 
 impl Attempt {
     /// Adds what a part of it took.
-    pub(in crate::core) fn took(&mut self, measured: &Measured) {
+    pub(in crate::core) fn add_measured(&mut self, measured: &Measured) {
         self.measured = sum(&self.measured, measured);
     }
 
