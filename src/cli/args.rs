@@ -98,6 +98,8 @@ pub enum CliCommand {
         a: String,
         /// The newer one
         b: String,
+        #[command(flatten)]
+        json: JsonArg,
     },
     /// What was learned for later runs
     Learned {
@@ -220,9 +222,9 @@ impl CliCommand {
             | Self::Archive { json: JsonArg { json }, .. }
             | Self::Reopen { json: JsonArg { json }, .. }
             | Self::Export { json: JsonArg { json }, .. }
+            | Self::Diff { json: JsonArg { json }, .. }
             | Self::Trust { json: JsonArg { json }, .. } => *json,
-            Self::Diff { .. }
-            | Self::Learned { .. }
+            Self::Learned { .. }
             | Self::Check { .. }
             | Self::New { .. }
             | Self::Models

@@ -1,5 +1,6 @@
 //! `diff`: two runs, calls or attempts, word by word. `[-taken away-]` and `{+added+}` are read without colours, too.
 
+use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
 use super::problem::{Exit, Problem};
@@ -14,8 +15,17 @@ use crate::export;
 ///
 /// # Errors
 /// When there is no such run, call or attempt, or nothing to compare.
-pub fn diff(app: &App, a: &str, b: &str) -> Result<Exit, Problem> {
+pub fn diff(app: &App, a: &str, b: &str, json: bool) -> Result<Exit, Problem> {
+    let both_runs = !a.contains(':') && !b.contains(':');
     let ((before, one), (after, other)) = (text_of(app, a)?, text_of(app, b)?);
+    if json {
+        let mut compared = json!({ "v": 1, "same": before == after, "changes": changes(&before, &after) });
+        if both_runs {
+            compared["runs"] = export::compared::runs(&one, &other);
+        }
+        out::json(&compared.to_string());
+        return Ok(Exit::Done);
+    }
     if export::is_demo(&one) || export::is_demo(&other) {
         out::say(&format!("({})", export::DEMO));
     }
@@ -32,18 +42,33 @@ pub fn diff(app: &App, a: &str, b: &str) -> Result<Exit, Problem> {
 pub fn words(before: &str, after: &str) -> String {
     // What is not seen may be all that changed.
     let (before, after) = (exact(before), exact(after));
-    let diff = TextDiff::from_words(before.as_ref(), after.as_ref());
     let mut text = String::new();
-    let mut run = (ChangeTag::Equal, String::new());
-    for change in diff.iter_all_changes() {
-        if change.tag() != run.0 {
-            mark(&mut text, run.0, &run.1);
-            run = (change.tag(), String::new());
-        }
-        run.1.push_str(change.value());
+    for (tag, words) in pieces(before.as_ref(), after.as_ref()) {
+        mark(&mut text, tag, &words);
     }
-    mark(&mut text, run.0, &run.1);
     text
+}
+
+/// The same for programs, each piece as it is in the texts.
+fn changes(before: &str, after: &str) -> Vec<Value> {
+    let named = |(tag, text): (ChangeTag, String)| match tag {
+        ChangeTag::Equal => json!({ "kind": "same", "text": text }),
+        ChangeTag::Delete => json!({ "kind": "removed", "text": text }),
+        ChangeTag::Insert => json!({ "kind": "added", "text": text }),
+    };
+    pieces(before, after).into_iter().map(named).collect()
+}
+
+/// The words of both texts in one row, those together that were kept, removed or added together.
+fn pieces(before: &str, after: &str) -> Vec<(ChangeTag, String)> {
+    let mut pieces: Vec<(ChangeTag, String)> = Vec::new();
+    for change in TextDiff::from_words(before, after).iter_all_changes() {
+        match pieces.last_mut() {
+            Some((tag, text)) if *tag == change.tag() => text.push_str(change.value()),
+            _ => pieces.push((change.tag(), change.value().to_owned())),
+        }
+    }
+    pieces
 }
 
 /// Adds words that belong together. Each line has marks of its own, so that none is glued to the next; where nothing but

@@ -321,7 +321,7 @@ fn perform(app: &App, command: args::CliCommand) -> Result<Exit, Problem> {
         CliCommand::Show { run, json, events } => show::show(app, &run, json, events),
         CliCommand::History(query) => history::history(app, query),
         CliCommand::Document(args) => wait_for(app, document::document(app, args)),
-        CliCommand::Diff { a, b } => diff::diff(app, &a, &b),
+        CliCommand::Diff { a, b, json } => diff::diff(app, &a, &b, json.json),
         CliCommand::Learned { task, edit, remove } => learned::learned(app, task.as_deref(), edit.as_deref(), remove),
         CliCommand::Export { run, format, scope, out, json } => {
             show::export(app, &run, (format, scope), out.as_deref(), json.json)

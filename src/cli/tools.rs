@@ -378,7 +378,7 @@ fn tell(tool: &str, outcome: &CallOutcome, json: bool) -> Exit {
         CallOutcome::InDoubt(error) => (json!({ "in_doubt": true }), Some(error.clone()), Vec::new()),
         CallOutcome::Cancelled { in_doubt } => {
             let text =
-                if *in_doubt { "it was stopped; it may have had its effect" } else { "it was stopped before it began" };
+                if *in_doubt { "it was stopped; it may have taken effect" } else { "it was stopped before it began" };
             let error = Failure::new(crate::core::failure::FailureClass::Tool, text);
             (json!({ "in_doubt": in_doubt }), Some(error), Vec::new())
         }

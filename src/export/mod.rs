@@ -5,6 +5,7 @@
 //! is opened. What programs read line by line has its form here, too ([`wire`]). May not: read files, the journal or the
 //! configuration. What is written lands by [`mod@file`] alone.
 
+pub mod compared;
 mod csv;
 pub mod file;
 mod html;

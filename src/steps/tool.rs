@@ -277,7 +277,7 @@ fn says_failed(tool: &str, output: &Value) -> Failure {
     let said = said.trim();
     let failed = |message| Failure::new(FailureClass::Tool, message);
     match said {
-        "" => failed(format!("the tool `{tool}` says that it failed, and not why")),
+        "" => failed(format!("the tool `{tool}` failed without a message")),
         line if line.len() <= 200 && !line.contains('\n') => failed(format!("the tool `{tool}` failed: {line}")),
         text => failed(format!("the tool `{tool}` failed")).with_detail(text),
     }

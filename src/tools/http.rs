@@ -90,8 +90,7 @@ pub fn connect(
     let failure = |class, what: String| Failure::new(class, format!("the server `{server}` {what}"));
     let wrong = |what: String| failure(FailureClass::Definition, what);
     let url = Url::parse(&address.url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    let url =
-        url.ok_or_else(|| wrong("has a `url` that is no address beginning with http:// or https://".to_owned()))?;
+    let url = url.ok_or_else(|| wrong("has a `url` that does not begin with http:// or https://".to_owned()))?;
     let mut headers = HeaderMap::new();
     for (name, value) in &address.headers {
         let (Ok(name), Ok(mut value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.trim()))
@@ -268,7 +267,7 @@ impl HttpWire {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => failed(
                 FailureClass::Auth,
                 &format!(
-                    "asks who you are ({status}{said}); give it a token: `headers = {{ Authorization = \"Bearer env:NAME\" }}`. Logging in by OAuth is not supported"
+                    "requires authentication ({status}{said}); give it a token: `headers = {{ Authorization = \"Bearer env:NAME\" }}`. Logging in by OAuth is not supported"
                 ),
             ),
             StatusCode::TOO_MANY_REQUESTS => {
@@ -278,7 +277,7 @@ impl HttpWire {
                 let to = location.unwrap_or_default();
                 failed(
                     FailureClass::BadRequest,
-                    &format!("is elsewhere: {} leads to {to}, write that as its `url`", self.shown_url()),
+                    &format!("redirects from {} to {to}; set `url` to that", self.shown_url()),
                 )
             }
             status if status.is_server_error() => Fault::Lost(format!("failed ({status}{said})")),
@@ -355,7 +354,7 @@ impl HttpWire {
                     }
                     events = next;
                 }
-                Ok(response) => broken = format!("does not go on with its answer ({})", response.status()),
+                Ok(response) => broken = format!("could not resume the response ({})", response.status()),
                 Err(error) => broken = format!("closed the connection ({})", why(error)),
             }
         }
@@ -376,7 +375,7 @@ impl HttpWire {
                     }
                 }
                 Some(Err(error)) => break format!("closed the connection ({})", why(error)),
-                None => break "ended its answer without a result".to_owned(),
+                None => break "ended the response without a result".to_owned(),
             }
         };
         if let Some(message) = events.end() {

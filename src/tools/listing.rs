@@ -30,7 +30,7 @@ pub fn read(server: &str, listed: Vec<Value>) -> ServerTools {
     let more = left_out.len().saturating_sub(MAX_NOTES);
     left_out.truncate(MAX_NOTES);
     if more > 0 {
-        left_out.push(format!("{} more are left out", counted(more, "tool")));
+        left_out.push(format!("{} more left out", counted(more, "tool")));
     }
     listing.notes = left_out;
     listing
@@ -44,10 +44,10 @@ fn spec(server: &str, mut tool: Value) -> Result<ToolSpec, String> {
     let is_odd = |c: char| c.is_control() || c.is_whitespace();
     if name.len() > LONGEST_NAME || name.contains(is_odd) {
         let shown: String = name.chars().take(80).collect();
-        return Err(format!("the tool `{}` is left out: that is no name", shown.escape_debug()));
+        return Err(format!("the tool `{}` is left out: invalid name", shown.escape_debug()));
     }
     let tool_name = format!("{server}/{name}");
-    let wrong = |why: &str| format!("`{tool_name}` is left out: the schema of its arguments is none ({why})");
+    let wrong = |why: &str| format!("`{tool_name}` is left out: invalid input schema ({why})");
     let input = match tool["inputSchema"].take() {
         // A tool that says nothing takes nothing.
         Value::Null => json!({ "type": "object" }),
@@ -111,12 +111,12 @@ mod tests {
         assert!(tools[2].output.is_some());
         for (at, says) in [
             "two tools are named `s/a`",
-            "`s/b` is left out: the schema of its arguments is none (it is a text)",
-            "`s/c` is left out: the schema of its arguments is none (its type is \"array\"",
+            "`s/b` is left out: invalid input schema (it is a text)",
+            "`s/c` is left out: invalid input schema (its type is \"array\"",
             "`s/d` is left out",
             "`s/e` is left out",
             "a tool without a name",
-            "the tool `g\\n\\u{1b}[31m` is left out: that is no name",
+            "the tool `g\\n\\u{1b}[31m` is left out: invalid name",
             "a tool without a name",
         ]
         .into_iter()

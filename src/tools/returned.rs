@@ -176,10 +176,8 @@ impl Gathered {
                     Data::TooLarge(size) => size,
                 };
                 let kind = if media_type.is_empty() { "data" } else { &media_type };
-                self.note(format!(
-                    "{} of {kind}{of} are not kept: only texts and pictures are",
-                    counted(size / 4 * 3, "byte")
-                ));
+                let size = counted(size / 4 * 3, "byte");
+                self.note(format!("dropped {size} of {kind}{of}: only text and images are kept"));
             }
             (_, None) if item.odd => self.note("an item of the content is not understood".to_owned()),
             ("text" | "resource", None) if item.has_text => {}

@@ -431,6 +431,13 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Inbox, "All that waits", "inbox", [Chord::ctrl('n')], |s| on(s, Screen::Home)),
     command!(Inbox, "All that waits", "", [Chord::ctrl('n')], |s| on(s, Screen::Run) || on(s, Screen::History)),
     command!(Inbox, "Decide what waits, in the inbox", "decide", [Chord::ctrl('r')], holds_up_answer),
+    command!(
+        Stop,
+        "Stop the answer: none of its calls is made",
+        "stop",
+        [Chord::alt(KeyCode::Char('x'))],
+        holds_up_answer
+    ),
     command!(History, "Everything ever produced", "history", [Chord::ctrl('f')], |s| on(s, Screen::Home)),
     command!(History, "Everything ever produced", "", [Chord::ctrl('f')], on_run),
     command!(Models, "Models: connect or switch", "models", [k(KeyCode::F(3))], |s| {

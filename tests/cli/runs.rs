@@ -3,7 +3,7 @@
 
 use crate::support::cli::Home;
 use crate::support::patience::until;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const POEM: [&str; 6] = ["run", "poem", "-i", "topic=the sea", "-i", "stanzas=2"];
 
@@ -122,6 +122,42 @@ fn a_rejected_attempt_stays_visible_with_its_instruction() {
     home.run(["learned", "--remove", id]).exits(2);
     let differs = home.step("diff last:write[0]#1 last:write[0]#2").exits(0);
     assert!(differs.out.contains("[-") || differs.err.contains("the same"), "{differs:?}");
+}
+
+#[test]
+fn programs_read_what_differs_between_two_texts_and_between_two_runs() {
+    let home = Home::new();
+    poem(&home, &["--review", "accept"]).exits(0);
+    let first = home.show("last");
+    home.run(["rerun", "last", "-i", "stanzas=3", "--review", "accept"]).exits(0);
+    let second = home.show("last");
+    let [a, b] = [&first, &second].map(|run| run["run"].as_str().unwrap());
+    let compared = home.run(["diff", a, b, "--json"]).exits(0).lines().remove(0);
+    let text = |without: &str| -> String {
+        let pieces = compared["changes"].as_array().unwrap().iter().filter(|piece| piece["kind"] != without);
+        pieces.map(|piece| piece["text"].as_str().unwrap()).collect()
+    };
+    assert_eq!((text("added"), text("removed")), (body(&first), body(&second)));
+    let runs = &compared["runs"];
+    assert_eq!(compared["same"], false);
+    assert_eq!((&runs["before"], &runs["after"], &runs["same_definition"]), (&json!(a), &json!(b), &json!(true)));
+    assert_eq!(runs["inputs"], json!([{ "name": "stanzas", "before": first["inputs"]["stanzas"], "after": 3 }]));
+    let new = runs["calls"].as_array().unwrap().iter().find(|call| call["key"] == "write[2]").unwrap();
+    assert_eq!((&new["before"], &new["after"]["status"]), (&Value::Null, &json!("accepted")));
+
+    let same = home.run(["diff", a, a, "--json"]).exits(0).lines().remove(0);
+    assert_eq!(
+        (&same["same"], &same["runs"]["calls"], &same["runs"]["inputs"]),
+        (&json!(true), &json!([]), &json!([]))
+    );
+    let call =
+        home.run(["diff", &format!("{a}:write[0]"), &format!("{b}:write[0]"), "--json"]).exits(0).lines().remove(0);
+    assert!(call["runs"].is_null() && call["changes"].is_array(), "{call}");
+    home.run(["diff", a, "nothing", "--json"]).refused(2, "no_run");
+}
+
+fn body(run: &Value) -> String {
+    run["result"]["body"].as_str().unwrap().to_owned()
 }
 
 #[test]

@@ -120,6 +120,6 @@ fn a_call_is_shown_and_allowed_at_the_terminal_and_a_server_may_ask_there() {
     let mut terminal = Terminal::start(&home, &["tools", "call", "odd/never", "--yes"], &[]);
     terminal.wait_for("0");
     terminal.type_in("\u{3}");
-    terminal.wait_for("it was stopped; it may have had its effect");
+    terminal.wait_for("it was stopped; it may have taken effect");
     assert_eq!(terminal.exit(), 130);
 }

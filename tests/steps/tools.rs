@@ -372,7 +372,7 @@ async fn an_expression_computes_over_its_arguments() {
     else {
         panic!()
     };
-    assert!(error.message.starts_with("the tool `mine` does not work out: "), "{error}");
+    assert!(error.message.starts_with("the tool `mine` failed to evaluate: "), "{error}");
 }
 
 #[tokio::test]

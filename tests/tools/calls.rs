@@ -38,8 +38,8 @@ async fn content_of_every_kind_is_kept_or_said() {
     assert_eq!(
         odd.notes,
         [
-            "3 bytes of data of file:///d.bin are not kept: only texts and pictures are",
-            "3 bytes of audio/wav are not kept: only texts and pictures are",
+            "dropped 3 bytes of data of file:///d.bin: only text and images are kept",
+            "dropped 3 bytes of audio/wav: only text and images are kept",
             "content of the kind `hologram` is not understood",
         ]
     );
@@ -316,5 +316,5 @@ async fn a_server_whose_secret_is_not_there_is_not_started() {
     assert!(!servers.path("mark").exists());
     let unknown = servers.outcome("od/echo", json!({}), None).await;
     let CallOutcome::Known(CallReturn::Failed { error }) = unknown else { panic!("{unknown:?}") };
-    assert_eq!(error.message, "there is no server `od`; did you mean `odd`?; there is odd");
+    assert_eq!(error.message, "there is no server `od`; did you mean `odd`? Available: odd");
 }

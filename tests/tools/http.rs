@@ -209,7 +209,7 @@ async fn a_stream_that_breaks_off_is_asked_for_again() {
     assert_eq!(servers.text("broken", json!({"pieces": 6})).await, "after all", "as long as that gets any further");
     let (failure, in_doubt) = servers.failure("broken", json!({"lost": true})).await;
     assert!(in_doubt && failure.class == FailureClass::Tool, "{failure}");
-    assert!(failure.message.contains("does not go on with its answer (404"), "{failure}");
+    assert!(failure.message.contains("could not resume the response (404"), "{failure}");
     servers.close().await;
 }
 
@@ -234,7 +234,7 @@ async fn a_server_that_is_not_there_fails_or_has_moved_is_named_with_what_to_do(
     for (status, class, says) in [
         ("500", FailureClass::Tool, "failed (500 Internal Server Error: not today) before it was ready"),
         ("429", FailureClass::RateLimit, "takes no more requests"),
-        ("307", FailureClass::BadRequest, "leads to https://example.org/mcp, write that as its `url`"),
+        ("307", FailureClass::BadRequest, "to https://example.org/mcp; set `url` to that"),
         ("405", FailureClass::BadRequest, "refused the request (405"),
     ] {
         let running = Running::new(&[&format!("status={status}")]);

@@ -30,7 +30,7 @@ pub(super) async fn call(tools: &Toolbox, own: &OwnTool, call: &ToolCall, contex
             CallOutcome::Known(match computed {
                 Ok(output) => returned(output, Vec::new()),
                 Err(why) => CallReturn::Failed {
-                    error: Failure::new(FailureClass::Tool, format!("the tool `{tool}` does not work out: {why}")),
+                    error: Failure::new(FailureClass::Tool, format!("the tool `{tool}` failed to evaluate: {why}")),
                 },
             })
         }

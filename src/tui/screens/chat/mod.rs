@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use crossterm::event::{KeyEvent, MouseEventKind};
 use ratatui::layout::Position;
 
-use crate::core::call::AttemptStatus;
+use crate::core::call::{AttemptStatus, Call};
 use crate::core::decide::{Decision, DecisionKind, waiting_answer};
 use crate::core::document::RESULT;
 use crate::core::gate::{GateBody, GateKind, InputBody};
@@ -419,6 +419,7 @@ impl ChatScreen {
             }
             Id::Left | Id::Right => self.browse(if id == Id::Left { -1 } else { 1 }),
             Id::Back => return self.back(),
+            Id::Stop => return self.stop(),
             Id::SwitchRun => return vec![Effect::Go(Go::NextRun)],
             Id::Suspend => return vec![Effect::Terminal(Terminal::Suspend)],
             other => self.walk(other),
@@ -546,6 +547,14 @@ impl ChatScreen {
         vec![Above::effect(Kind::Ask(Ask::new("What should be different?", "", Then::Say(self.run.id))))]
     }
 
+    /// Stops the answer that is under way, or waits for the person.
+    fn stop(&self) -> Vec<Effect> {
+        let running = |call: &&Call| call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running);
+        let call = self.run.calls.values().find(running);
+        let stop = |call: &Call| Change::Stop { run: self.run.id, key: call.key.clone(), again: None };
+        call.map(stop).map(Effect::Change).into_iter().collect()
+    }
+
     /// Esc: out of the editor with the text kept as a draft; out of the document; stops the stream; back.
     fn back(&mut self) -> Vec<Effect> {
         // What waits for the person is not stopped: its key says that it leads back.
@@ -570,13 +579,10 @@ impl ChatScreen {
                 Vec::new()
             }
             Focus::Conversation => {
-                let running = |call: &&crate::core::call::Call| {
-                    call.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running)
-                };
-                let run = self.run.id;
-                if let Some(call) = self.run.calls.values().find(running).filter(|_| stops) {
-                    return vec![Effect::Change(Change::Stop { run, key: call.key.clone(), again: None })];
+                if stops {
+                    return self.stop();
                 }
+                let run = self.run.id;
                 let text = Some(self.input.text()).filter(|text| !text.trim().is_empty());
                 vec![Effect::Change(Change::KeepDraft { run, name: MESSAGE.to_owned(), text }), Effect::Go(Go::Back)]
             }

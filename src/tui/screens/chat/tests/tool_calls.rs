@@ -58,6 +58,8 @@ fn a_message_is_not_sent_while_the_answer_waits_for_a_decision_and_what_was_type
         let effects = press(&mut screen, &["Esc"]);
         assert!(effects.contains(&Effect::Go(Go::Back)), "{effects:?}");
         assert!(!effects.iter().any(|effect| matches!(effect, Effect::Change(Change::Stop { .. }))), "{effects:?}");
+        let stopped = [Effect::Change(Change::Stop { run: screen.run.id, key: "tidy".parse().unwrap(), again: None })];
+        assert_eq!(press(&mut screen, &["Alt-x"]), stopped, "that has a key of its own");
     }
     let mut screen = open(tools::turn(tools::begun_in(Kind::Instruct), 1, "", &[("files/write", tools::write())]));
     screen.update(Message::Paste("hello there".into()));
