@@ -369,7 +369,7 @@ fn text_streams_in_and_is_followed_until_scrolled_away() {
 
 #[test]
 fn a_text_that_came_while_only_the_list_was_on_screen_is_read_from_its_beginning() {
-    let text: String = (0..60).map(|n| format!("Line {n}.\n\n")).collect();
+    let text = (0..60).map(|n| format!("Line {n}.\n\n")).collect::<Vec<_>>().concat();
     let story = || Story::new("poem", "poem", Kind::Workflow).start("write", 1, None);
     for (size, first) in [((40, 12), "Line 0."), ((80, 24), "Line 59.")] {
         let run = Arc::new(story().run);
