@@ -12,7 +12,7 @@ use super::fingerprint::Fingerprint;
 use super::form::Field;
 use super::host::{self, NamedHosts};
 use super::model::Message;
-use super::step::{Parse, Speaks};
+use super::step::{OnCrash, Parse, Speaks};
 use super::tool::{OfferedTools, OwnTool};
 use super::tuning::Tuning;
 
@@ -114,6 +114,16 @@ impl Work {
     #[must_use]
     pub fn is_idempotent(&self) -> bool {
         matches!(self, Self::Tool { own: Some(own), .. } if own.idempotent)
+    }
+
+    /// What a crash does to it by its own nature; `None`: as the rules of its tool say.
+    #[must_use]
+    pub fn usual_on_crash(&self) -> Option<OnCrash> {
+        match self {
+            work if !work.has_effect() || work.is_idempotent() => Some(OnCrash::Rerun),
+            Self::Tool { .. } => None,
+            _ => Some(OnCrash::Ask),
+        }
     }
 
     /// Whether it can change something outside the run.

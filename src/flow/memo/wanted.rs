@@ -47,21 +47,13 @@ pub(super) fn make(asked: &Asked<'_>, turns: Vec<Message>, evaluation: &Evaluati
             None => Approval::None,
         },
         Some(Approve::Never) => Approval::None,
-        None => {
-            if matches!(work, Work::Tool { .. }) {
-                Approval::Tool
-            } else if work.has_effect() {
-                Approval::Each
-            } else {
-                unnamed_host(&work).map_or(Approval::None, |host| Approval::Host { host, once: false })
-            }
-        }
+        None => match &work {
+            Work::Tool { .. } => Approval::Tool,
+            work if work.has_effect() => Approval::Each,
+            work => unnamed_host(work).map_or(Approval::None, |host| Approval::Host { host, once: false }),
+        },
     };
-    let usual = match &work {
-        work if !work.has_effect() || rules.idempotent || work.is_idempotent() => Some(OnCrash::Rerun),
-        Work::Tool { .. } => None,
-        _ => Some(OnCrash::Ask),
-    };
+    let usual = if rules.idempotent { Some(OnCrash::Rerun) } else { work.usual_on_crash() };
     let approval_text = if approval == Approval::None { ApprovalText::default() } else { approval_text(asked)? };
     Ok(Want {
         key: asked.key.clone(),
