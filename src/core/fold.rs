@@ -420,13 +420,14 @@ impl Run {
             Event::CallAnswered { attempt, value, by, .. } => call.answered((seq, at), *attempt, value, by),
             Event::CallSkipped { because, cause, by, .. } => {
                 call.give_up_tools();
-                call.gates.clear();
+                call.give_up_gates();
                 call.stale = None;
                 call.again = false;
                 call.retry_at = None;
                 call.status = CallStatus::Skipped;
                 let by_person = *by != Actor::Flow;
                 if by_person {
+                    call.given_up = None;
                     // What the person left out is not what later calls see.
                     call.stood.extend(call.standing.take());
                 }
@@ -446,7 +447,7 @@ impl Run {
             }
             Event::CallStaled { fingerprint, because, .. } => {
                 call.status = CallStatus::Stale;
-                call.gates.clear();
+                call.give_up_gates();
                 call.stale = Some(Stale { fingerprint: fingerprint.clone(), because: because.clone() });
             }
             Event::CallKept { fingerprint, .. } => call.keep(seq, fingerprint),
@@ -473,6 +474,7 @@ impl Run {
                     call.redone = answered;
                 }
                 call.ask_again();
+                call.given_up = None;
                 call.gates.clear();
                 call.stale = None;
                 call.ending = None;
@@ -488,7 +490,7 @@ impl Run {
             }
             Event::CallCancelled { .. } => {
                 call.give_up_tools();
-                call.gates.clear();
+                call.give_up_gates();
                 call.stale = None;
                 call.again = false;
                 call.status = CallStatus::Cancelled;
