@@ -21,6 +21,10 @@ impl Policy {
     /// The answer to a gate; `None`: a person has to.
     #[must_use]
     pub fn answer(self, run: &Run, gate: &Gate) -> Option<DecisionKind> {
+        // What a person stopped begins again only if a person says so.
+        if run.call(&gate.key).is_some_and(|call| call.was_stopped(gate)) {
+            return None;
+        }
         match &gate.body {
             GateBody::Review(_) if self.review == Review::Accept && passes(gate) => Some(DecisionKind::Accept),
             GateBody::Input(input)

@@ -146,7 +146,8 @@ impl RunLoop {
             return Vec::new();
         }
         let who = &self.engine.who;
-        let decisions = self.run.waiting().filter_map(|gate| {
+        let stopped = |gate: &&Gate| self.run.call(&gate.key).is_some_and(|call| call.was_stopped(gate));
+        let decisions = self.run.waiting().filter(|gate| !stopped(gate)).filter_map(|gate| {
             let what = (self.policy)(&self.run, gate)?;
             Some(Decision::about(gate, what))
         });

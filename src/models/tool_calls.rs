@@ -141,7 +141,12 @@ impl PartialCall {
     /// arguments.
     fn is_continued_by(&self, piece: &CallPiece<'_>) -> bool {
         let at_its_place = piece.index.is_none() || self.index == piece.index;
-        let in_the_middle = || !piece.arguments.is_empty() && !self.is_whole();
+        // Arguments that were never closed are not continued by those of the next call.
+        let fits = || {
+            let so_far = self.json.as_str();
+            !may_become_json(so_far) || may_become_json(&format!("{so_far}{}", piece.arguments))
+        };
+        let in_the_middle = || !piece.arguments.is_empty() && !self.is_whole() && fits();
         at_its_place && (piece.name.is_empty() || in_the_middle())
     }
 
@@ -180,6 +185,12 @@ impl PartialCall {
         }
         if different.is_empty() { vec![Value::Object(Map::new())] } else { different }
     }
+}
+
+/// Whether a text is JSON, or the beginning of some.
+fn may_become_json(text: &str) -> bool {
+    let mut read = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
+    read.all(|value| value.map_or_else(|error| error.is_eof(), |_| true))
 }
 
 /// Arguments that were written as JSON within a JSON text, or as `null`, are those that are meant.
@@ -349,6 +360,13 @@ mod tests {
         assert_eq!(two, [call("a1", "read", json!({"p": 1})), call("c3", "list", json!({"q": 2}))], "two at a time");
         let twice = calls(&[(Some(0), "a", "read", r#"{"p":1}"#), (Some(0), "b", "read", r#"{"p":2}"#)]);
         assert_eq!(twice, [call("a", "read", json!({"p": 1})), call("b", "read", json!({"p": 2}))], "one tool twice");
+        for open in [r#"{"p": "x""#, r#"{"p": "x"#] {
+            for index in [None, Some(0)] {
+                let calls = calls(&[(index, "a", "read", open), (index, "b", "read", r#"{"p": "y"}"#)]);
+                assert_eq!(calls[0], call("a", "read", json!(open)), "what was never closed is wrong by itself");
+                assert_eq!(calls[1..], [call("b", "read", json!({"p": "y"}))], "{open} {index:?}");
+            }
+        }
     }
 
     #[test]

@@ -134,11 +134,7 @@ impl Shared {
             format!("there is no server `{name}`: the config has no [tools.NAME] with a `command` or a `url`")
         } else {
             let hint = did_you_mean(name, names.iter().map(String::as_str));
-            format!(
-                "there is no server `{name}`{hint}{} Available: {}",
-                if hint.is_empty() { "." } else { "" },
-                names.join(", ")
-            )
+            format!("there is no server `{name}`{hint}")
         };
         Failure::new(FailureClass::Definition, message)
     }

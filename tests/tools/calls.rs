@@ -316,5 +316,8 @@ async fn a_server_whose_secret_is_not_there_is_not_started() {
     assert!(!servers.path("mark").exists());
     let unknown = servers.outcome("od/echo", json!({}), None).await;
     let CallOutcome::Known(CallReturn::Failed { error }) = unknown else { panic!("{unknown:?}") };
-    assert_eq!(error.message, "there is no server `od`; did you mean `odd`? Available: odd");
+    assert_eq!(error.message, "there is no server `od`; did you mean `odd`?");
+    let far = servers.outcome("zzzzzz/echo", json!({}), None).await;
+    let CallOutcome::Known(CallReturn::Failed { error }) = far else { panic!("{far:?}") };
+    assert_eq!(error.message, "there is no server `zzzzzz`; there is `odd`");
 }

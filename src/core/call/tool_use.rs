@@ -12,7 +12,7 @@ use crate::core::actor::Actor;
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
 use crate::core::fingerprint::Fingerprint;
-use crate::core::gate::GateKind;
+use crate::core::gate::{Gate, GateKind};
 use crate::core::text::shortened;
 use crate::core::tool::{AskedCall, CallReturn, FinishedTurn, ToolSpec};
 use crate::core::tool_call::ToolCallId;
@@ -72,6 +72,8 @@ pub struct ToolCall {
     pub ms: u64,
     /// How long it has waited for answers of a person, in milliseconds.
     pub waited_ms: u64,
+    /// A person stopped it before the tool had been reached: whether it begins after all is theirs to say.
+    pub stopped: bool,
 }
 
 /// What has become of a tool call.
@@ -348,6 +350,13 @@ impl Call {
     #[must_use]
     pub fn runs_tools(&self) -> bool {
         self.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running && attempt.tool_use.is_some())
+    }
+
+    /// Whether what a gate asks about is a tool call that a person stopped: no rule and no policy begins it again.
+    #[must_use]
+    pub fn was_stopped(&self, gate: &Gate) -> bool {
+        let stopped = |id| self.tool_use()?.call(id).map(|call| call.stopped);
+        gate.call.and_then(stopped).unwrap_or(false)
     }
 
     /// Whether a person is asked whether one of its tool calls, or the whole of it, has happened.

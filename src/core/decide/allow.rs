@@ -67,7 +67,8 @@ pub(super) fn of_the_same_tool(run: &Run, allowed: &Gate, by: &Actor) -> Vec<Eve
             && (&gate.key, gate.call) != (&allowed.key, allowed.call)
     };
     let approved = |gate: &Gate| approved(run.call(&gate.key)?, gate, false, None, by.clone()).ok();
-    run.waiting().filter(waits).filter_map(approved).collect()
+    let stopped = |gate: &&Gate| run.call(&gate.key).is_some_and(|call| call.was_stopped(gate));
+    run.waiting().filter(waits).filter(|gate| !stopped(gate)).filter_map(approved).collect()
 }
 
 /// The event of refusing what a gate asks about.

@@ -304,7 +304,7 @@ impl Interface {
     /// Hands a message to the layer above, and does what comes of it.
     fn above(&mut self, message: Message) -> Vec<Effect> {
         let Some(above) = &mut self.above else { return Vec::new() };
-        let typed = above.unsaved();
+        let typed = above.own_unsaved();
         let outcome = above.update(message);
         let mut effects = outcome.effects;
         if outcome.closes {
@@ -393,7 +393,8 @@ impl Interface {
             Entry::new("Pause it and leave", "", leave(Leaving::Pause(PauseReason::Left))),
             Entry::new("Stay", "Esc", Pick::Do(Vec::new())),
         ];
-        self.above = Some(Kind::Choose(Choose::new(&title, entries)).into());
+        let question = Above::from(Kind::Choose(Choose::new(&title, entries)));
+        self.above = Some(question.over(self.above.take()));
         self.asks_to_leave = true;
         Vec::new()
     }

@@ -58,7 +58,7 @@ pub enum Kind {
 pub struct Above {
     kind: Kind,
     last_frame: FrameInfo,
-    /// What the help lies over.
+    /// What it lies over.
     below: Option<Box<Self>>,
 }
 
@@ -100,9 +100,16 @@ impl From<Kind> for Above {
 }
 
 impl Above {
-    /// What was typed in it and not given: an instruction, a reason, a result.
+    /// What was typed in it, and in what it lies over, and not given: an instruction, a reason, a result.
     #[must_use]
     pub fn unsaved(&self) -> Vec<Unsaved> {
+        let below = self.below.iter().flat_map(|below| below.unsaved());
+        self.own_unsaved().into_iter().chain(below).collect()
+    }
+
+    /// What was typed in this layer alone.
+    #[must_use]
+    pub fn own_unsaved(&self) -> Vec<Unsaved> {
         match &self.kind {
             Kind::Ask(ask) => ask.unsaved().into_iter().collect(),
             Kind::Choose(choose) => choose.unsaved().into_iter().collect(),
@@ -134,12 +141,21 @@ impl Above {
             Kind::Arguments(arguments) => arguments.offer(run, name, text),
             _ => {}
         }
+        if let Some(below) = &mut self.below {
+            below.offer(run, name, text);
+        }
     }
 
     /// The help for this layer, over it.
     #[must_use]
     pub fn helped(self) -> Self {
-        Self { below: Some(Box::new(self.clone())), ..Kind::Help(Help::of(&self.situation())).into() }
+        Self::from(Kind::Help(Help::of(&self.situation()))).over(Some(self))
+    }
+
+    /// It lies over another layer, which is there again when it closes.
+    #[must_use]
+    pub fn over(self, below: Option<Self>) -> Self {
+        Self { below: below.map(Box::new), ..self }
     }
 
     /// What is there when this is closed.
@@ -232,7 +248,7 @@ impl Above {
                     return Outcome::stays();
                 }
                 // What is half typed is kept.
-                let kept = self.unsaved().into_iter().filter(|unsaved| unsaved.text.is_some());
+                let kept = self.own_unsaved().into_iter().filter(|unsaved| unsaved.text.is_some());
                 return Outcome::does(kept.map(|kept| Effect::Change(kept.into())).collect());
             }
             Id::Help => return Outcome { give: Some(id), ..Outcome::stays() },

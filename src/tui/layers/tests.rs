@@ -186,6 +186,26 @@ fn what_lies_above_the_screen_has_a_help_and_is_there_again_after_it() {
 }
 
 #[test]
+fn what_was_typed_under_another_layer_is_kept_and_is_there_again() {
+    let run = RunId::new(1, [1; 10]);
+    let mut above = Above::from(Kind::Ask(Ask::new("What should be different?", "", Then::Say(run))));
+    press(&mut above, &["x", "y"]);
+    let typed = above.unsaved();
+    assert_eq!(typed.len(), 1);
+    let mut help = above.clone().helped();
+    assert_eq!((help.unsaved(), help.own_unsaved()), (typed.clone(), Vec::new()));
+    assert_eq!(help.asks_about(), Some(run));
+    press(&mut help, &["Esc"]);
+    assert_eq!(help.below(), Some(above));
+    // A draft that is found meanwhile is taken below.
+    let empty = Above::from(Kind::Ask(Ask::new("What should be different?", "", Then::Say(run))));
+    let Slot::Run(_, name) = &typed[0].slot else { panic!("{typed:?}") };
+    let mut help = empty.helped();
+    help.offer(run, name, "shorter");
+    assert_eq!(help.unsaved()[0].text.as_deref(), Some("shorter"));
+}
+
+#[test]
 fn two_results_are_compared_word_by_word() {
     let texts: [Untrusted; 2] = ["The lamps are lit.", "The lamps are \u{1b}[2Jout."].map(Untrusted::from);
     for size in SIZES {

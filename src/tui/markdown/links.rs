@@ -9,6 +9,7 @@
 //! the colour of its underline, which nothing else here sets, and which is taken off before anything is painted.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use ratatui::style::{Color, Style};
 const LONGEST: usize = 2_000;
 
 /// As many addresses as a text may have; those after them lead nowhere.
-const MOST: usize = 60_000;
+const MOST: usize = 10_000;
 
 /// What an address may begin with.
 const SCHEMES: [&str; 3] = ["https://", "http://", "mailto:"];
@@ -88,67 +89,75 @@ pub fn pieces(text: &str) -> Vec<(&str, Option<Address>)> {
     pieces
 }
 
-/// Where the next address may begin.
+/// Where the next address may begin, from a place on.
 fn next(text: &str, from: usize) -> Option<usize> {
-    let rest = text.get(from..)?;
-    let found = SCHEMES.iter().filter_map(|scheme| {
-        let first = scheme.as_bytes()[0];
-        let starts = rest.bytes().enumerate().filter(|(_, byte)| byte.eq_ignore_ascii_case(&first));
-        starts.map(|(at, _)| at).find(|at| begins(&rest[*at..], scheme))
-    });
-    found.min().map(|at| from + at)
+    let mut colons = text.get(from..)?.match_indices(':').map(|(at, _)| from + at);
+    let scheme = |colon: usize| {
+        SCHEMES.iter().find_map(|scheme| {
+            let start = colon.checked_sub(scheme.find(':')?).filter(|start| *start >= from)?;
+            begins(text.get(start..)?, scheme).then_some(start)
+        })
+    };
+    colons.find_map(scheme)
 }
 
 /// How long the address is that a text begins with: to the next space, without what only ends the sentence around it.
+/// What is longer than any address is not looked at to its end.
 fn length(text: &str) -> usize {
     let ends = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | '`' | '|');
-    let mut address = &text[..text.find(ends).unwrap_or(text.len())];
+    let mut address = &text[..text.floor_char_boundary(LONGEST + 1)];
+    address = &address[..address.find(ends).unwrap_or(address.len())];
+    let count = |c: char| address.matches(c).count();
+    let mut round = (count('('), count(')'));
+    let mut square = (count('['), count(']'));
     loop {
         let last = address.chars().next_back();
-        let count = |c: char| address.matches(c).count();
         let drops = match last {
             Some('.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '_' | '…' | '。' | '，' | '、') => true,
-            Some(')') => count(')') > count('('),
-            Some(']') => count(']') > count('['),
+            Some(')') => round.1 > round.0,
+            Some(']') => square.1 > square.0,
             _ => false,
         };
         if !drops {
             return address.len();
         }
+        round.1 -= usize::from(last == Some(')'));
+        square.1 -= usize::from(last == Some(']'));
         address = &address[..address.len() - last.map_or(0, char::len_utf8)];
     }
 }
 
 /// The addresses of a text that is laid out, each with its number.
 #[derive(Debug, Default)]
-pub struct Links(RefCell<Vec<Address>>);
+pub struct Links(RefCell<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    addresses: Vec<Address>,
+    numbers: HashMap<Address, u16>,
+}
 
 impl Links {
     /// A style with a link to that address.
     #[must_use]
     pub fn mark(&self, style: Style, address: &Address) -> Style {
         let mut known = self.0.borrow_mut();
-        let number = known.iter().position(|one| one == address).unwrap_or_else(|| {
-            known.push(address.clone());
-            known.len() - 1
+        let number = known.numbers.get(address).copied().or_else(|| {
+            let number = u16::try_from(known.addresses.len()).ok().filter(|number| usize::from(*number) < MOST)?;
+            known.addresses.push(address.clone());
+            known.numbers.insert(address.clone(), number);
+            Some(number)
         });
-        match u16::try_from(number) {
-            Ok(number) if usize::from(number) < MOST => {
-                let [high, low] = number.to_be_bytes();
-                style.underline_color(Color::Rgb(high, low, 0))
-            }
-            _ => {
-                known.truncate(MOST);
-                style
-            }
-        }
+        let Some(number) = number else { return style };
+        let [high, low] = number.to_be_bytes();
+        style.underline_color(Color::Rgb(high, low, 0))
     }
 
     /// The address of a link that a style has.
     #[must_use]
     pub fn of(&self, style: Style) -> Option<Address> {
         let Some(Color::Rgb(high, low, _)) = style.underline_color else { return None };
-        self.0.borrow().get(usize::from(u16::from_be_bytes([high, low]))).cloned()
+        self.0.borrow().addresses.get(usize::from(u16::from_be_bytes([high, low]))).cloned()
     }
 }
 
@@ -161,6 +170,7 @@ pub fn painted(style: Style) -> Style {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::testing::cpu_time;
 
     fn addresses(text: &str) -> Vec<String> {
         let pieces = pieces(text);
@@ -213,6 +223,35 @@ mod tests {
                 assert!(address.as_str().bytes().all(|byte| (b'!'..=b'~').contains(&byte)), "{c:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_text_that_is_all_address_is_read_once() {
+        let size = 1_000_000;
+        let texts = [
+            format!("https://x.example/{}", ")".repeat(size)),
+            "https://x.example/a ".repeat(size / 20),
+            "https:".repeat(size / 6),
+            format!("https://x.example/{}", "](".repeat(size / 2)),
+        ];
+        for text in texts {
+            let took = cpu_time(|| {
+                let whole: usize = pieces(&text).iter().map(|(text, _)| text.len()).sum();
+                assert_eq!(whole, text.len());
+            });
+            assert!(took < std::time::Duration::from_secs(10), "{}: {took:?}", &text[..30]);
+        }
+    }
+
+    #[test]
+    fn what_is_more_than_a_text_may_have_leads_nowhere_and_never_elsewhere() {
+        let links = Links::default();
+        let address = |n: usize| Address::new(&format!("https://example.org/{n}")).unwrap();
+        for n in 0..MOST + 10 {
+            let found = links.of(links.mark(Style::new(), &address(n)));
+            assert_eq!(found, (n < MOST).then(|| address(n)), "{n}");
+        }
+        assert_eq!(links.of(links.mark(Style::new(), &address(7))), Some(address(7)));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Laid out lines, kept small: a text of a hundred thousand lines takes little more room than its letters.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use ratatui::style::Style;
@@ -17,6 +18,8 @@ pub struct Packed {
     /// Where each line ends in the pieces.
     lines: Vec<u32>,
     styles: Vec<Style>,
+    /// Where each style is in them.
+    places: HashMap<Style, u16>,
 }
 
 impl Packed {
@@ -66,12 +69,16 @@ impl Packed {
         pieces.flatten()
     }
 
+    /// The place of a style. Where there are more than can be told apart, the others have none: they are plain.
     fn style(&mut self, style: Style) -> u16 {
-        let at = self.styles.iter().position(|known| *known == style).unwrap_or_else(|| {
+        let next = u16::try_from(self.styles.len()).unwrap_or(u16::MAX);
+        if next == u16::MAX && !self.places.contains_key(&style) {
+            return next;
+        }
+        *self.places.entry(style).or_insert_with(|| {
             self.styles.push(style);
-            self.styles.len() - 1
-        });
-        u16::try_from(at).unwrap_or(u16::MAX)
+            next
+        })
     }
 }
 

@@ -4,8 +4,17 @@ use super::*;
 
 /// Waits until a tool is at work.
 async fn at_work(harness: &Harness, run: RunId) -> crate::harness::Updates {
+    at_work_by(harness, run, Arc::new(|_, _| None)).await
+}
+
+/// The same, with a policy that answers.
+async fn at_work_by(
+    harness: &Harness,
+    run: RunId,
+    policy: stepwell::engine::DecisionPolicy,
+) -> crate::harness::Updates {
     let (_, mut updates) = harness.subscribe(run);
-    harness.engine.drive(run).unwrap();
+    harness.engine.drive_with_policy(run, policy).unwrap();
     let called = |update: &Update| matches!(update, Update::Event(e) if matches!(e.event, Event::ToolCalled { .. }));
     until(&mut updates, |update| called(update).then_some(())).await;
     updates
@@ -137,6 +146,27 @@ async fn a_call_that_was_stopped_before_it_had_begun_waits_to_be_allowed_and_is_
         let done = decide(&harness, run, about(1, 0, answer)).await;
         assert_eq!((body(&done), harness.attempts().len()), (reads, 2));
     }
+}
+
+/// Who allows all effects beforehand does not allow what a person stops meanwhile.
+#[tokio::test]
+async fn what_a_person_stopped_is_not_begun_again_by_a_policy() {
+    let harness = harness(vec![vec![("t/send", json!({ "n": 1 }))]]);
+    harness.executor.tools.offer("t/send", "sends", ToolApproval::Always, false);
+    harness.executor.tools.act(move |_| ToolAct::Hang(false));
+    let run = harness.start(&json!([agent("a", "look", never())]), json!({}));
+    let all =
+        Arc::new(|_: &Run, gate: &Gate| matches!(gate.body, GateBody::Approval(_)).then_some(DecisionKind::APPROVE));
+    let mut updates = at_work_by(&harness, run, all).await;
+    assert!(harness.engine.stop(run, &Key::plain("a")));
+    until_stopped(&mut updates).await;
+    let waits = harness.engine.load(run).unwrap();
+    assert_eq!(waiting(&waits, GateKind::Approval), ["a"]);
+    assert_eq!(harness.executor.tools.called().len(), 1);
+    // Once a person says so, it begins, and is nobody's any more.
+    harness.executor.tools.act(|_| ToolAct::Return(json!("there")));
+    let done = decide(&harness, run, about(1, 0, DecisionKind::APPROVE)).await;
+    assert_eq!((body(&done), harness.executor.tools.called().len()), (r#""there""#, 2));
 }
 
 /// What a request used that was on its way when the process died: it read all that came before it.

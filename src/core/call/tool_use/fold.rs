@@ -54,6 +54,7 @@ impl Call {
             began_at: None,
             ms: 0,
             waited_ms: 0,
+            stopped: false,
         });
         used.turns.push(Turn { calls: calls.collect(), finished: Arc::new(finished) });
     }
@@ -62,6 +63,7 @@ impl Call {
         if let Some(call) = self.tool_call_mut(attempt, id) {
             call.state = ToolCallState::Called;
             call.began_at = Some(at);
+            call.stopped = false;
             call.waited_ms = 0;
             call.answer = None;
         }
@@ -224,6 +226,7 @@ impl Call {
             && call.state == ToolCallState::Called
         {
             call.state = ToolCallState::Asked;
+            call.stopped = true;
             call.began_at = None;
         }
     }
