@@ -333,16 +333,17 @@ impl TreeEditor {
         let base = self.rows.first().map_or(0, |row| row.path.len());
         let value = match &self.typing {
             Some((input, _)) => input.value(),
-            None => match (self.left(&row.path), self.get(&row.path)) {
-                (Some(left), _) => left.to_owned(),
-                (None, Some(Value::String(text))) => text.clone(),
-                (None, _) => return area,
+            None => match self.get(&row.path) {
+                Some(Value::String(text)) => text.clone(),
+                _ => return area,
             },
         };
         let value = Untrusted::new(value).line().into_owned();
         let used = (row.path.len() - base).min(8) * 2 + 4 + width(&row.label);
+        let room = usize::from(area.width).saturating_sub(used);
+        let left = self.left(&row.path).filter(|_| self.typing.is_none()).map(left_note);
         let most = usize::from(area.height / 2);
-        if most == 0 || width(&value) + used <= usize::from(area.width) {
+        if most == 0 || width(&value) <= room_beside(room, left.as_deref()) {
             return area;
         }
         let lines = wrap_text(&value, canvas.theme.text, usize::from(area.width.saturating_sub(2)));
@@ -379,16 +380,20 @@ impl TreeEditor {
             };
             let nested = sign == "▾ ";
             let left = self.left(&row.path);
-            let note = if left.is_some() { "not put in: " } else { "" };
-            let value = Untrusted::new(left.map_or(value, str::to_owned)).line().into_owned();
-            let used = indent.len() + 4 + label.chars().count() + note.len();
-            let value = fit(&value, usize::from(cells).saturating_sub(used)).into_owned();
+            let left = left.map(left_note);
+            // What is saved is the value: what was typed and not put in is shown behind it.
+            let value = Untrusted::new(value).line().into_owned();
+            let used = indent.len() + 4 + width(&label);
+            let room = usize::from(cells).saturating_sub(used);
+            let value = fit(&value, room_beside(room, left.as_deref())).into_owned();
+            let left =
+                left.map_or_else(String::new, |left| fit(&left, room.saturating_sub(width(&value))).into_owned());
             Line::from(vec![
                 Span::styled(format!("{indent}{sign}"), theme.muted),
                 Span::styled(label, if nested { theme.title } else { theme.accent }),
                 Span::raw("  "),
-                Span::styled(note, theme.waiting),
                 Span::styled(value, if nested { theme.muted } else { theme.text }),
+                Span::styled(left, theme.waiting),
             ])
         });
         if let Some((input, _)) = &self.typing {
@@ -466,6 +471,16 @@ pub fn blank(schema: Option<&Value>, like: Option<&Value>) -> Value {
         }
         Some(Value::Null) | None => Value::Null,
     }
+}
+
+/// What is said behind a value of what was typed for it and not put in.
+fn left_note(typed: &str) -> String {
+    format!("  not put in: {}", Untrusted::from(typed).line())
+}
+
+/// How many of so many cells a value has beside what was typed for it and not put in: at least half of them.
+fn room_beside(room: usize, left: Option<&str>) -> usize {
+    left.map_or(room, |left| room - width(left).min(room / 2))
 }
 
 #[cfg(test)]
