@@ -327,9 +327,6 @@ pub struct Call {
     pub heard: u64,
     /// It has begun because of a decision that was undone: asked to do something else, it does so without a question.
     pub withdrawn: bool,
-    /// The review of a result that stands which it waited at when the flow gave that up: it is open again as soon as the
-    /// result is wanted again.
-    pub given_up: Option<Gate>,
     /// The event that first settled it: a script is given its results in that order, whatever becomes of them later.
     pub settled: Option<u64>,
 }
@@ -361,7 +358,6 @@ impl Call {
             seq: 0,
             heard: 0,
             withdrawn: false,
-            given_up: None,
             settled: None,
         }
     }

@@ -420,14 +420,13 @@ impl Run {
             Event::CallAnswered { attempt, value, by, .. } => call.answered((seq, at), *attempt, value, by),
             Event::CallSkipped { because, cause, by, .. } => {
                 call.give_up_tools();
-                call.give_up_gates();
+                call.gates.clear();
                 call.stale = None;
                 call.again = false;
                 call.retry_at = None;
                 call.status = CallStatus::Skipped;
                 let by_person = *by != Actor::Flow;
                 if by_person {
-                    call.given_up = None;
                     // What the person left out is not what later calls see.
                     call.stood.extend(call.standing.take());
                 }
@@ -447,7 +446,7 @@ impl Run {
             }
             Event::CallStaled { fingerprint, because, .. } => {
                 call.status = CallStatus::Stale;
-                call.give_up_gates();
+                call.gates.clear();
                 call.stale = Some(Stale { fingerprint: fingerprint.clone(), because: because.clone() });
             }
             Event::CallKept { fingerprint, .. } => call.keep(seq, fingerprint),
@@ -474,7 +473,6 @@ impl Run {
                     call.redone = answered;
                 }
                 call.ask_again();
-                call.given_up = None;
                 call.gates.clear();
                 call.stale = None;
                 call.ending = None;
@@ -490,7 +488,7 @@ impl Run {
             }
             Event::CallCancelled { .. } => {
                 call.give_up_tools();
-                call.give_up_gates();
+                call.gates.clear();
                 call.stale = None;
                 call.again = false;
                 call.status = CallStatus::Cancelled;

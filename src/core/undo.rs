@@ -130,7 +130,6 @@ pub struct CallBefore {
     tries: u32,
     depends: Vec<Key>,
     withdrawn: bool,
-    given_up: Option<Gate>,
     attempts: Vec<Judged>,
 }
 
@@ -163,7 +162,6 @@ impl CallBefore {
             tries: call.tries,
             depends: call.depends.clone(),
             withdrawn: call.withdrawn,
-            given_up: call.given_up.clone(),
             attempts: judged.collect(),
         }
     }
@@ -369,7 +367,6 @@ impl Call {
         self.tries = before.tries;
         self.depends.clone_from(&before.depends);
         self.withdrawn = before.withdrawn;
-        self.given_up.clone_from(&before.given_up);
         for judged in &before.attempts {
             // The end of an attempt is a fact.
             let ended = judged.status != AttemptStatus::Running;

@@ -279,10 +279,10 @@ impl Cell {
                 | CallStatus::Stale
                 | CallStatus::Skipped
                 | CallStatus::Cancelled
-                | CallStatus::Failed => evaluation.note(match &call.given_up {
-                    Some(gate) => Event::GateOpened(gate.clone()),
-                    None => Event::CallRestored { key: asked.key.clone(), fingerprint: want.fingerprint.clone() },
-                }),
+                | CallStatus::Failed => {
+                    evaluation
+                        .note(Event::CallRestored { key: asked.key.clone(), fingerprint: want.fingerprint.clone() });
+                }
                 CallStatus::Review
                     if call.newest().is_some_and(|a| a.status == AttemptStatus::Review)
                         || is_edited(asked.node, call) =>

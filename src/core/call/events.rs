@@ -87,9 +87,6 @@ impl Call {
 
     pub(in crate::core) fn wait(&mut self, seq: u64, at: DateTime<Utc>, gate: &Gate) {
         self.gates.open(gate, seq, at);
-        if gate.kind() == GateKind::Review {
-            self.given_up = None;
-        }
         self.status = self.status_now();
         // A tool call that waits is a part of its attempt, which goes on.
         if let Some(tool_call) = gate.call {
@@ -160,7 +157,6 @@ impl Call {
     pub(in crate::core) fn stand(&mut self, standing: Standing) {
         self.status = CallStatus::Accepted;
         self.gates.clear();
-        self.given_up = None;
         self.stale = None;
         self.ending = None;
         self.again = false;
@@ -213,7 +209,6 @@ impl Call {
 
     pub(in crate::core) fn keep(&mut self, seq: u64, fingerprint: &Fingerprint) {
         self.stale = None;
-        self.given_up = None;
         self.gates.clear();
         if self.standing.is_some() {
             self.begins_again();
@@ -241,18 +236,8 @@ impl Call {
         });
     }
 
-    /// Nothing wants it as it is; what it waits at is not asked any more.
-    pub(in crate::core) fn give_up_gates(&mut self) {
-        let reviewed = self.gates.own().filter(|gate| gate.kind() == GateKind::Review && self.standing.is_some());
-        if let Some(gate) = reviewed.cloned() {
-            self.given_up = Some(gate);
-        }
-        self.gates.clear();
-    }
-
     pub(in crate::core) fn restore(&mut self, fingerprint: &Fingerprint) {
         self.withdrawn = false;
-        self.given_up = None;
         self.stale = None;
         self.gates.clear();
         self.status = match &self.standing {
