@@ -9,10 +9,15 @@ const NOTES: &str = "# 2.0.0\n\n## New\n\n- Tea. See #1\n";
 
 /// What the file is once the difference for it has been applied, and how long the difference is.
 fn with_notes(home: &Home, before: &[u8]) -> (Vec<u8>, usize) {
-    let path = home.path().join("CHANGELOG.md");
+    with_notes_in(home, "CHANGELOG.md", before)
+}
+
+/// The same for a file of that name.
+fn with_notes_in(home: &Home, name: &str, before: &[u8]) -> (Vec<u8>, usize) {
+    let path = home.path().join(name);
     std::fs::write(&path, before).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows/release_notes/patch.sh");
-    let patch = piped(home.command("sh").arg(script).arg("CHANGELOG.md"), NOTES.as_bytes());
+    let patch = piped(home.command("sh").arg(script).arg(name), NOTES.as_bytes());
     let patch = patch.strip_suffix(b".").unwrap();
     piped(home.command("git").args(["--git-dir=/dev/null", "apply", "--unidiff-zero", "--whitespace=nowarn"]), patch);
     (std::fs::read(path).unwrap(), patch.split(|byte| *byte == b'\n').count() - 1)
@@ -106,4 +111,17 @@ fn a_changelog_in_another_encoding_keeps_its_bytes() {
     let (saved, _) = with_notes(&home, before);
     let new = NOTES.replace("# ", "## ");
     assert_eq!(saved, [b"# \xc4nderungen\n\n", new.as_bytes(), b"\n## 1.0\n\n- M\xfcde\n"].concat());
+}
+
+#[test]
+fn the_name_of_a_changelog_is_what_it_is() {
+    let home = Home::new();
+    for name in ["news\\today.md", "what is new.md", "-new&.md", "Änderungen.md"] {
+        let (saved, _) = with_notes_in(&home, name, b"# News\n\n## 1.0.0\n\n- Old\n");
+        let saved = String::from_utf8(saved).unwrap();
+        assert!(
+            saved.starts_with("# News\n\n## ") && saved.ends_with("## 1.0.0\n\n- Old\n") && saved.len() > 40,
+            "{name}: {saved}"
+        );
+    }
 }

@@ -12,7 +12,7 @@ open=0
 if [ -s "./$1" ] && [ -n "$(tail -c 1 -- "./$1")" ]; then open=1; fi
 if [ -e "./$1" ]; then file="./$1"; else file=/dev/null; fi
 
-awk -v open="$open" -v file="$1" -v is_new="$([ -e "./$1" ] || echo 1)" '
+name="$1" awk -v open="$open" -v is_new="$([ -e "./$1" ] || echo 1)" '
 read == "notes" { notes[++count] = $0; next }
 { row[++rows] = $0 }
 
@@ -101,8 +101,8 @@ END {
     if (foreign) befores = afters = 0
 
     old = befores + afters + (unended || mark != "")
-    print "--- " (is_new ? "/dev/null" : "a/" file)
-    print "+++ b/" file
+    print "--- " (is_new ? "/dev/null" : "a/" ENVIRON["name"])
+    print "+++ b/" ENVIRON["name"]
     print "@@ -" (from - 1 - befores + (old > 0)) "," old " +" (from - befores) "," (old + count + (rows > 0)) " @@"
     for (n = 1; n <= befores; n++) print " " before[n]
     if (unended) {

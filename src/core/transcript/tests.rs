@@ -55,6 +55,12 @@ fn forms_with_columns_and_captions_in_xml_are_their_words() {
                 .to_owned(),
             vec!["0:01-0:01 two words"],
         ),
+        (
+            "<tt><body><p begin=\"1s\" end=\"2s\"><![CDATA[Salt & <b>pepper</b> &amp;]]></p>\n\
+             <p title=\"a > b\" begin=\"2s\" end=\"3s\">Fish & chips</p><p begin=\"3s\">cut off"
+                .to_owned(),
+            vec!["0:01-0:02 Salt & pepper &", "0:02-0:03 Fish & chips", "0:03- cut off"],
+        ),
         ("[ti:Tea]\n[ar:Ana]\n[length: 1:00]\n[00:01.00]Pour it\n[00:02.00]Drink it\n".to_owned(), vec!["0:01- Pour it", "0:02- Drink it"]),
         (r#"{"results": {"transcripts": [{"transcript": "All of it."}], "items": []}}"#.to_owned(), vec!["All of it."]),
         // Only what it begins with makes a text one of these.

@@ -3,6 +3,9 @@
 //! Only what a caption is and says counts: paragraphs with their times, breaks, and the words in them. Files whose XML is
 //! broken are read as far as they are captions.
 
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
 use super::time::{Moment, moment};
 use super::{SpokenLine, markup, trimmed};
 
@@ -11,117 +14,107 @@ const ROOTS: [(&str, &str); 3] = [("tt", "p"), ("timedtext", "p"), ("transcript"
 /// Frames of a second where a file counts in them and does not say how many.
 const FRAMES: f64 = 30.0;
 
+/// How a file counts time.
+#[derive(Clone, Copy)]
+struct Rates {
+    /// Ticks of a second.
+    ticks: f64,
+    /// Frames of a second.
+    frames: f64,
+}
+
 /// Reads captions; `None` for a text that is no XML of this kind.
 pub fn read(text: &str) -> Option<Vec<SpokenLine>> {
-    let mut rest = text.trim_start();
-    if !rest.starts_with('<') {
+    let text = text.trim_start();
+    if !text.starts_with('<') {
         return None;
     }
-    let (root, after) = next_element(rest)?;
-    rest = after;
-    let (_, name) = ROOTS.iter().find(|(name, _)| *name == root.name)?;
-    let rate = |name: &str| root.attribute(name).and_then(|rate| rate.parse().ok());
-    let (ticks, frames) = (rate("tickRate").unwrap_or(1.0), rate("frameRate").unwrap_or(FRAMES));
-    let mut spoken = Vec::new();
-    while let Some((element, after)) = next_element(rest) {
-        rest = after;
-        if element.name != *name || element.is_empty {
-            continue;
+    let mut reader = Reader::from_str(text);
+    let config = reader.config_mut();
+    config.check_end_names = false;
+    config.allow_unmatched_ends = true;
+    config.allow_dangling_amp = true;
+    config.expand_empty_elements = true;
+    let root = loop {
+        match reader.read_event().ok()? {
+            Event::Start(root) => break root,
+            Event::Eof => return None,
+            _ => {}
         }
-        let close = closing(rest, name);
-        let (inner, after) = rest.split_at(close);
-        rest = after;
-        let time = |names: [&str; 3]| {
-            let [clock, seconds, millis] = names.map(|name| element.attribute(name));
-            clock
-                .and_then(|time| clock_time(time, ticks, frames))
-                .or_else(|| seconds.and_then(|time| time.parse().ok()).and_then(Moment::of_seconds))
-                .or_else(|| millis.and_then(|time| time.parse().ok()).map(Moment))
-        };
-        let start = time(["begin", "start", "t"]);
-        let length = time(["dur", "dur", "d"]);
-        let end = time(["end", "", ""]).or_else(|| Some(Moment(start?.0.saturating_add(length?.0))));
-        let times = SpokenLine { start, end, ..SpokenLine::default() };
-        spoken.extend(markup::spoken(&words(inner), &times));
+    };
+    let (_, name) = ROOTS.iter().find(|(name, _)| is_named(&root, name))?;
+    let rate = |name| attribute(&root, name).and_then(|rate| rate.parse().ok());
+    let rates = Rates { ticks: rate("tickRate").unwrap_or(1.0), frames: rate("frameRate").unwrap_or(FRAMES) };
+    let mut spoken = Vec::new();
+    let mut caption: Option<(SpokenLine, String)> = None;
+    while let Ok(event) = reader.read_event() {
+        let words = caption.as_mut().map(|(_, words)| words);
+        match (event, words) {
+            (Event::Start(element), None) if is_named(&element, name) => {
+                caption = Some((times(&element, rates), String::new()));
+            }
+            (Event::Start(element), Some(words)) if is_named(&element, "br") => words.push('\n'),
+            (Event::End(element), _) if element.local_name().as_ref() == *name => {
+                spoken.extend(caption.take().into_iter().flat_map(|(times, words)| said(&words, &times)));
+            }
+            (Event::Text(text), Some(words)) => words.push_str(&on_one_line(&text)),
+            (Event::CData(text), Some(words)) => words.push_str(&on_one_line(&text)),
+            (Event::GeneralRef(name), Some(words)) => {
+                words.push('&');
+                words.push_str(&on_one_line(&name));
+                words.push(';');
+            }
+            (Event::Eof, _) => break,
+            _ => {}
+        }
     }
+    spoken.extend(caption.into_iter().flat_map(|(times, words)| said(&words, &times)));
     Some(spoken)
 }
 
-/// A tag that begins an element.
-struct Element<'t> {
-    /// Without a prefix.
-    name: &'t str,
-    attributes: &'t str,
-    is_empty: bool,
+/// Whether an element is called so, whatever its prefix.
+fn is_named(element: &BytesStart<'_>, name: &str) -> bool {
+    element.local_name().as_ref() == name
 }
 
-impl<'t> Element<'t> {
-    /// The value of an attribute, whatever its prefix.
-    fn attribute(&self, name: &str) -> Option<&'t str> {
-        let mut rest = self.attributes;
-        while let Some((found, after)) = rest.split_once('=') {
-            let after = after.trim_start();
-            let quote = after.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-            let (value, after) = after[1..].split_once(quote)?;
-            if local(found.trim()) == name {
-                return Some(value);
-            }
-            rest = after;
-        }
-        None
-    }
+/// The value of an attribute, whatever its prefix.
+fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> {
+    let mut attributes = element.attributes();
+    let mut attributes = attributes.with_checks(false).flatten();
+    let found = attributes.find(|attribute| attribute.key.local_name().as_ref() == name)?;
+    Some(found.value.into_owned())
 }
 
-fn local(name: &str) -> &str {
-    name.rsplit(':').next().unwrap_or(name)
-}
-
-/// The next element that begins, and what follows its tag.
-fn next_element(text: &str) -> Option<(Element<'_>, &str)> {
-    let mut rest = text;
-    loop {
-        rest = &rest[rest.find('<')? + 1..];
-        if let Some(comment) = rest.strip_prefix("!--") {
-            rest = comment.split_once("-->")?.1;
-        } else if !rest.starts_with(['/', '?', '!']) {
-            let (tag, after) = rest.split_once('>')?;
-            let is_empty = tag.ends_with('/');
-            let tag = tag.trim_end_matches('/');
-            let (name, attributes) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
-            return Some((Element { name: local(name), attributes, is_empty }, after));
-        }
-    }
-}
-
-/// Where an element that has begun ends: at its end tag, or with the text.
-fn closing(text: &str, name: &str) -> usize {
-    let ends = |(at, _): &(usize, &str)| {
-        let tag = text[at + 2..].split('>').next().unwrap_or_default();
-        local(tag.trim()) == name
+/// When a caption is said.
+fn times(caption: &BytesStart<'_>, rates: Rates) -> SpokenLine {
+    let time = |names: [&str; 3]| {
+        let [clock, seconds, millis] = names.map(|name| attribute(caption, name));
+        clock
+            .and_then(|time| clock_time(&time, rates))
+            .or_else(|| seconds.and_then(|time| time.parse().ok()).and_then(Moment::of_seconds))
+            .or_else(|| millis.and_then(|time| time.parse().ok()).map(Moment))
     };
-    text.match_indices("</").find(ends).map_or(text.len(), |(at, _)| at)
+    let start = time(["begin", "start", "t"]);
+    let length = time(["dur", "dur", "d"]);
+    let end = time(["end", "", ""]).or_else(|| Some(Moment(start?.0.saturating_add(length?.0))));
+    SpokenLine { start, end, ..SpokenLine::default() }
 }
 
-/// The lines of a caption, without the elements in it. Line breaks of the file are blanks.
-fn words(inner: &str) -> Vec<String> {
-    let mut out = String::new();
-    let mut rest = inner;
-    while let Some((before, after)) = rest.split_once('<') {
-        out.push_str(&before.replace(['\n', '\r'], " "));
-        let (tag, more) = after.split_once('>').unwrap_or((after, ""));
-        if local(tag.split([' ', '/']).next().unwrap_or_default()) == "br" {
-            out.push('\n');
-        }
-        rest = more;
-    }
-    out.push_str(&rest.replace(['\n', '\r'], " "));
+/// A part of a caption. Line breaks of the file are blanks.
+fn on_one_line(part: &str) -> String {
+    part.replace(['\n', '\r'], " ")
+}
+
+/// What a caption says, line by line.
+fn said(words: &str, times: &SpokenLine) -> Vec<SpokenLine> {
     // As XML here; what a caption marks within is read with it.
     let line = |line: &str| html_escape::decode_html_entities(line).into_owned();
-    out.split('\n').map(trimmed).filter(|line| !line.is_empty()).map(line).collect()
+    let lines: Vec<String> = words.split('\n').map(trimmed).filter(|line| !line.is_empty()).map(line).collect();
+    markup::spoken(&lines, times)
 }
 
 /// `00:00:01.500`, `00:00:01:12` in frames, `1.5s`, `1500ms`, `15000000t` in ticks.
-fn clock_time(text: &str, ticks: f64, frames: f64) -> Option<Moment> {
+fn clock_time(text: &str, rates: Rates) -> Option<Moment> {
     let text = text.trim();
     if let Some((moment, rest)) = moment(text) {
         return rest.is_empty().then_some(moment);
@@ -129,7 +122,7 @@ fn clock_time(text: &str, ticks: f64, frames: f64) -> Option<Moment> {
     if text.matches(':').count() == 3 {
         let (clock, frame) = text.rsplit_once(':')?;
         let (moment, _) = moment(clock)?;
-        let more = Moment::of_seconds(frame.parse::<f64>().ok()? / frames)?;
+        let more = Moment::of_seconds(frame.parse::<f64>().ok()? / rates.frames)?;
         return Some(Moment(moment.0.saturating_add(more.0)));
     }
     let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
@@ -140,8 +133,8 @@ fn clock_time(text: &str, ticks: f64, frames: f64) -> Option<Moment> {
         "m" => number * 60.0,
         "s" => number,
         "ms" => number / 1_000.0,
-        "f" => number / frames,
-        "t" => number / ticks,
+        "f" => number / rates.frames,
+        "t" => number / rates.ticks,
         _ => return None,
     };
     Moment::of_seconds(seconds)
