@@ -352,6 +352,13 @@ impl Call {
         self.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running && attempt.tool_use.is_some())
     }
 
+    /// Whether its attempt, whose model calls tools, can be stopped while it waits for a person: nothing of it is at work that
+    /// would be cancelled, and nothing of it is in doubt, which would be asked first.
+    #[must_use]
+    pub fn stops_as_it_waits(&self) -> bool {
+        self.runs_tools() && self.waits_only_for_person() && !self.is_in_doubt()
+    }
+
     /// Whether what a gate asks about is a tool call that a person stopped: no rule and no policy begins it again.
     #[must_use]
     pub fn was_stopped(&self, gate: &Gate) -> bool {
