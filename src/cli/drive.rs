@@ -109,7 +109,8 @@ pub async fn drive(app: &App, run: RunId, after: u64, how: How) -> Result<Exit, 
         signals: Signals::new()?,
         how,
     };
-    Signals::end_with(engine);
+    let started = engine.clone();
+    Signals::end_with(move || started.abandon());
     drive.take_new().await?;
     // What is done is only said again, which needs no lock, unless a conversation may go on.
     let goes_on = drive.how.changed || (drive.how.asks && drive.run().kind == Kind::Instruct);

@@ -125,7 +125,12 @@ impl App {
 
     fn tools(&self) -> Result<&Tools, Problem> {
         let settings = self.settings()?;
-        Ok(self.tools.get_or_init(|| self.dependencies.tools(settings)))
+        Ok(self.tools.get_or_init(|| {
+            let tools = self.dependencies.tools(settings);
+            let servers = Arc::clone(&tools.servers);
+            line::Signals::end_with(move || servers.abandon());
+            tools
+        }))
     }
 
     /// Ends the servers that were started: in good order, which may take seconds, or by force at a signal.
@@ -356,6 +361,7 @@ fn wait_for<T>(app: &App, work: impl Future<Output = Result<T, Problem>>) -> Res
         let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()));
         let done = work.await;
         app.end_servers().await;
+        line::Signals::all_ended();
         done
     });
     // What still blocks (a password manager that asks) must not hold up the end.

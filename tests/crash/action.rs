@@ -6,10 +6,10 @@ use stepwell::core::id::RunId;
 use stepwell::core::ports::AttemptRequest;
 use stepwell::core::run::{Run, Status};
 use stepwell::core::work::Work;
-use stepwell::engine::{EngineError, StopReason, Update};
+use stepwell::engine::EngineError;
 
 use crate::harness::{Act, Harness, prompt};
-use crate::person::add_line;
+use crate::person::is_over;
 use crate::sandbox::Sandbox;
 
 /// The versions of the document, in their order.
@@ -57,16 +57,7 @@ pub async fn change_a_document(sandbox: &Sandbox) {
 async fn to_its_end(sandbox: &Sandbox, harness: &Harness, run: RunId) {
     let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
-    loop {
-        for update in updates.next().await {
-            match update {
-                Update::Event(recorded) => add_line(&sandbox.file("seen"), &serde_json::to_string(&recorded).unwrap()),
-                Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
-                Update::Stopped(StopReason::Over) => return,
-                _ => {}
-            }
-        }
-    }
+    while !is_over(sandbox, &mut updates).await {}
 }
 
 /// Each change was asked for once and made one version, in the order in which the person had them made.

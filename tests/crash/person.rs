@@ -16,7 +16,7 @@ use stepwell::core::run::{Run, Status};
 use stepwell::core::work::Work;
 use stepwell::engine::{EngineError, Fork, StopReason, Update};
 
-use crate::harness::{Act, Harness, command, expr, prompt, step};
+use crate::harness::{Act, Harness, Updates, command, expr, prompt, step};
 use crate::sandbox::Sandbox;
 
 pub const PLAN: &str = "my plan";
@@ -64,6 +64,20 @@ fn perform(effects: &Path, request: &AttemptRequest) -> Act {
     let asked = &prompt.messages[0].text;
     let rhymes = prompt.messages.last().unwrap().text.contains(RHYME);
     Act::Say(json!(if rhymes { asked.replace("stanza", "rhymed") } else { asked.clone() }))
+}
+
+/// Waits for what happens next in a run that is driven, and writes down what was heard of it. True: the run is over.
+pub async fn is_over(sandbox: &Sandbox, updates: &mut Updates) -> bool {
+    let mut over = false;
+    for update in updates.next().await {
+        match update {
+            Update::Event(recorded) => add_line(&sandbox.file("seen"), &serde_json::to_string(&recorded).unwrap()),
+            Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
+            Update::Stopped(StopReason::Over) => over = true,
+            _ => {}
+        }
+    }
+    over
 }
 
 pub fn add_line(file: &Path, line: &str) {
@@ -128,15 +142,7 @@ async fn decide_otherwise(sandbox: &Sandbox) {
     };
     let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
-    loop {
-        for update in updates.next().await {
-            match update {
-                Update::Event(recorded) => add_line(&sandbox.file("seen"), &serde_json::to_string(&recorded).unwrap()),
-                Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
-                Update::Stopped(StopReason::Over) => return,
-                _ => {}
-            }
-        }
+    while !is_over(sandbox, &mut updates).await {
         let undone = harness.events(run).iter().any(|event| matches!(event, Event::DecisionUndone { .. }));
         let state = harness.engine.load(run).unwrap();
         let Some(gate) = state.waiting().find(|gate| gate.kind() == GateKind::Review) else { continue };
@@ -176,19 +182,12 @@ async fn finish(sandbox: &Sandbox, harness: &Harness, run: RunId) -> Run {
     }
     answer(sandbox, harness, &state).await;
     harness.engine.drive(run).unwrap();
-    loop {
-        for update in updates.next().await {
-            match update {
-                Update::Event(recorded) => add_line(&sandbox.file("seen"), &serde_json::to_string(&recorded).unwrap()),
-                Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
-                Update::Stopped(StopReason::Over) => return harness.engine.load(run).unwrap(),
-                _ => {}
-            }
-        }
+    while !is_over(sandbox, &mut updates).await {
         state = harness.engine.load(run).unwrap();
         assert_ne!(state.status, Status::Failed, "{:?}", state.error);
         answer(sandbox, harness, &state).await;
     }
+    harness.engine.load(run).unwrap()
 }
 
 /// Answers what waits. A decision that comes too late is no harm: the first one won.

@@ -6,10 +6,9 @@ use stepwell::core::decide::{Decision, DecisionKind};
 use stepwell::core::gate::{Gate, GateKind};
 use stepwell::core::ports::AttemptRequest;
 use stepwell::core::tool::ToolApproval;
-use stepwell::engine::{StopReason, Update};
 
 use crate::harness::{Act, Harness, ToolAct, step};
-use crate::person::{add_line, lines};
+use crate::person::{add_line, is_over, lines};
 use crate::sandbox::Sandbox;
 
 /// What the run ends with.
@@ -46,15 +45,7 @@ pub async fn use_them(sandbox: &Sandbox) {
     };
     let (_, mut updates) = harness.subscribe(run);
     harness.engine.drive(run).unwrap();
-    loop {
-        for update in updates.next().await {
-            match update {
-                Update::Event(recorded) => add_line(&sandbox.file("seen"), &serde_json::to_string(&recorded).unwrap()),
-                Update::Stopped(StopReason::JournalLost(why)) => panic!("{why}"),
-                Update::Stopped(StopReason::Over) => return,
-                _ => {}
-            }
-        }
+    while !is_over(sandbox, &mut updates).await {
         let state = harness.engine.load(run).unwrap();
         let waiting: Vec<Gate> = state.waiting().cloned().collect();
         for gate in waiting {

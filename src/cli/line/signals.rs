@@ -14,7 +14,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::keyboard;
 use crate::cli::problem::{Exit, Problem};
 use crate::core::code::ErrorCode;
-use crate::engine::Engine;
 
 /// The person, or the terminal, went away from a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +44,11 @@ static LENT: AtomicUsize = AtomicUsize::new(0);
 /// Whether a thread counts them: one a process.
 static WATCHED: OnceLock<bool> = OnceLock::new();
 
-/// Whose programs end with the process.
-static ENGINE: Mutex<Option<Engine>> = Mutex::new(None);
+/// What ends, by force and without waiting, the programs that were started.
+type End = Box<dyn Fn() + Send>;
+
+/// What is done when the process ends at once.
+static ENDS: Mutex<Vec<End>> = Mutex::new(Vec::new());
 
 /// Signals, as they arrive.
 pub struct Signals {
@@ -81,9 +83,15 @@ impl Signals {
         Ok(signals)
     }
 
-    /// The programs that this engine has started end with the process, should that have to end at once.
-    pub fn end_with(engine: &Engine) {
-        *ENGINE.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine.clone());
+    /// Should the process have to end at once, this is done first: it ends the programs that were started.
+    pub fn end_with(end: impl Fn() + Send + 'static) {
+        ENDS.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(end));
+    }
+
+    /// All that was started has ended. What would have ended it, kept any longer, would leave the store open when the
+    /// process ends, with all that is new beside its file.
+    pub fn all_ended() {
+        ENDS.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The next one.
@@ -120,10 +128,7 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        if LISTENERS.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // Kept any longer it would leave the store open when the process ends, with all that is new beside its file.
-            ENGINE.lock().unwrap_or_else(PoisonError::into_inner).take();
-        }
+        LISTENERS.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -158,11 +163,9 @@ fn watch() {
 /// Ends the process, and the programs that it has started.
 fn end() {
     keyboard::show_again();
-    // Who holds the lock is about to do the same.
-    if let Ok(engine) = ENGINE.try_lock()
-        && let Some(engine) = &*engine
-    {
-        engine.abandon();
+    // Who holds the lock adds to it, or has seen the end of everything.
+    if let Ok(ends) = ENDS.try_lock() {
+        ends.iter().for_each(|end| end());
     }
     std::process::exit(Exit::Interrupted as i32);
 }
