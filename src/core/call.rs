@@ -21,7 +21,7 @@ use super::work::Work;
 mod events;
 mod tool_use;
 
-pub use tool_use::{NextUnit, ToolCall, ToolCallEnd, ToolCallState, ToolUse, Turn};
+pub use tool_use::{NextUnit, ToolCall, ToolCallEnd, ToolCallState, ToolCallStatus, ToolUse, Turn};
 
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

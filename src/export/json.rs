@@ -190,7 +190,7 @@ fn tool_call(attempt: &Attempt, call: &ToolCall) -> Value {
         "call": call.asked.call,
         "tool": call.asked.tool,
         "arguments": *call.asked.arguments,
-        "status": attempt.status_of(call),
+        "status": attempt.status_of(call).name(),
         "ms": call.ms,
     });
     if let Some(changed) = &call.changed {

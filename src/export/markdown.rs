@@ -231,7 +231,7 @@ impl MarkdownWriter {
         self.text(&turn.finished.text.block());
         for call in &turn.calls {
             let how = match call.end() {
-                None => attempt.state_of(call).to_owned(),
+                None => attempt.status_of(call).text().to_owned(),
                 Some(ToolCallEnd::Returned(_)) => format!("returned after {} ms", call.ms),
                 Some(ToolCallEnd::Denied { by, .. }) => format!("denied by {by}"),
                 Some(ToolCallEnd::Answered { by, .. }) => format!("answered by {by}"),

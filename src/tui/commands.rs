@@ -140,8 +140,8 @@ pub static TABLE: &[CommandEntry] = &[
         let takes = |kind| gate(s, kind);
         !s.marked && (takes(GateKind::Review) || takes(GateKind::InDoubt) || allows(s))
     }),
-    command!(Stop, "Stop the step: none of its calls is made", "stop", [c('x')], |s| {
-        gate(s, GateKind::Approval) && s.by_model && s.screen == Screen::Run
+    command!(Stop, "Stop the step: no tool call that waits is made", "stop", [c('x')], |s| {
+        gate(s, GateKind::Approval) && s.stops && s.screen == Screen::Run
     }),
     command!(OtherModel, "Another model", "model…", [c('m')], |s| {
         let takes = match s.selected {
@@ -431,13 +431,9 @@ pub static TABLE: &[CommandEntry] = &[
     command!(Inbox, "All that waits", "inbox", [Chord::ctrl('n')], |s| on(s, Screen::Home)),
     command!(Inbox, "All that waits", "", [Chord::ctrl('n')], |s| on(s, Screen::Run) || on(s, Screen::History)),
     command!(Inbox, "Decide what waits, in the inbox", "decide", [Chord::ctrl('r')], holds_up_answer),
-    command!(
-        Stop,
-        "Stop the answer: none of its calls is made",
-        "stop",
-        [Chord::alt(KeyCode::Char('x'))],
-        holds_up_answer
-    ),
+    command!(Stop, "Stop the answer: no tool call that waits is made", "stop", [Chord::alt(KeyCode::Char('x'))], |s| {
+        holds_up_answer(s) && s.stops
+    }),
     command!(History, "Everything ever produced", "history", [Chord::ctrl('f')], |s| on(s, Screen::Home)),
     command!(History, "Everything ever produced", "", [Chord::ctrl('f')], on_run),
     command!(Models, "Models: connect or switch", "models", [k(KeyCode::F(3))], |s| {

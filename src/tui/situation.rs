@@ -155,6 +155,8 @@ pub struct Situation {
     pub tool: bool,
     /// A model asks for that call: it takes other arguments, and an answer in its place.
     pub by_model: bool,
+    /// The attempt that waits for a decision about a tool call can be stopped: nothing of it is at work or in doubt.
+    pub stops: bool,
     /// The attempt has called tools.
     pub calls: bool,
     /// The run can be forked at the call.

@@ -36,7 +36,7 @@ pub fn returned(outcome: &CallReturn) -> String {
 #[must_use]
 pub fn state(attempt: &Attempt, call: &ToolCall) -> String {
     match call.end() {
-        None => attempt.state_of(call).to_owned(),
+        None => attempt.status_of(call).text().to_owned(),
         Some(ToolCallEnd::Returned(outcome)) => returned(outcome),
         Some(ToolCallEnd::Denied { error, by }) => {
             format!("denied by {by}: {}", in_short(&Untrusted::from(error.message.as_str())))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Attempt, AttemptStatus, Call};
+use super::{AttemptStatus, Call};
 use crate::core::actor::Actor;
 use crate::core::event::Measured;
 use crate::core::failure::{Failure, FailureClass};
@@ -19,8 +19,11 @@ use crate::core::tool_call::ToolCallId;
 use crate::core::work::Work;
 
 mod fold;
+mod status;
 #[cfg(test)]
 mod tests;
+
+pub use status::ToolCallStatus;
 
 /// A model that asks for the same so many times in a row comes to nothing.
 const SAME: usize = 3;
@@ -161,38 +164,6 @@ impl ToolCall {
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.began_at.is_some()
-    }
-}
-
-impl Attempt {
-    /// What has become of a tool call of it, in a word for programs.
-    #[must_use]
-    pub fn status_of(&self, call: &ToolCall) -> &'static str {
-        match &call.state {
-            ToolCallState::Asked => "asked",
-            ToolCallState::Allowed => "allowed",
-            ToolCallState::Called if self.status == AttemptStatus::Running => "called",
-            // Nobody waits for it any more, and nobody has said how it ended.
-            ToolCallState::Called | ToolCallState::InDoubt => "in_doubt",
-            ToolCallState::Ended(end) => match end {
-                ToolCallEnd::Returned(returned) if matches!(**returned, CallReturn::Failed { .. }) => "failed",
-                ToolCallEnd::Returned(_) => "returned",
-                ToolCallEnd::Denied { .. } => "denied",
-                ToolCallEnd::Answered { .. } => "answered",
-                ToolCallEnd::Skipped { .. } => "skipped",
-            },
-        }
-    }
-
-    /// What has become of a tool call of it that has not ended, as a person reads it.
-    #[must_use]
-    pub fn state_of(&self, call: &ToolCall) -> &'static str {
-        match self.status_of(call) {
-            "asked" => "has not begun",
-            "allowed" => "allowed, has not begun",
-            "called" => "running",
-            _ => "outcome unknown, it may have taken effect",
-        }
     }
 }
 
@@ -350,6 +321,13 @@ impl Call {
     #[must_use]
     pub fn runs_tools(&self) -> bool {
         self.newest().is_some_and(|attempt| attempt.status == AttemptStatus::Running && attempt.tool_use.is_some())
+    }
+
+    /// Whether its attempt, whose model calls tools, can be stopped while it waits for a person: nothing of it is at work that
+    /// would be cancelled, and nothing of it is in doubt, which would be asked first.
+    #[must_use]
+    pub fn stops_as_it_waits(&self) -> bool {
+        self.runs_tools() && self.waits_only_for_person() && !self.is_in_doubt()
     }
 
     /// Whether what a gate asks about is a tool call that a person stopped: no rule and no policy begins it again.

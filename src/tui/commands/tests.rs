@@ -81,6 +81,7 @@ fn all() -> impl Iterator<Item = Situation> {
                 tool: bit(10),
                 // Only a call of a tool is asked for by a model; what are alike are reviews.
                 by_model: bit(10) && bit(9),
+                stops: bit(9),
                 // No condition reads these together with those of the same bits.
                 calls: bit(8),
                 forks: bit(7),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Story, fingerprint};
 use crate::core::event::{Event, Measured};
 use crate::core::failure::{Failure, FailureClass};
-use crate::core::gate::{Answer, ApprovalBody, Gate, GateBody, InputBody};
+use crate::core::gate::{Answer, ApprovalBody, Gate, GateBody, InDoubtBody, InputBody};
 use crate::core::task::Kind;
 use crate::core::tool::{AskedCall, CallReturn, DeclaredTools, OfferedTools, ToolHints, ToolSpec};
 use crate::core::tool_call::ToolCallId;
@@ -103,6 +103,21 @@ pub fn asks_back(story: Story, call: &str) -> Story {
         version: 0,
         body: GateBody::Input(InputBody::Question { fields }),
         allowed: vec![Answer::Answer, Answer::Deny],
+    }))
+}
+
+/// Nobody has heard of the end of a tool call, and the person is asked.
+pub fn doubts(story: Story, call: &str) -> Story {
+    let why = "the server ended while it was called".to_owned();
+    let allowed = vec![Answer::Answer, Answer::Again, Answer::Skip];
+    story.then(Event::GateOpened(Gate {
+        key: "tidy".parse().unwrap(),
+        workflow: None,
+        call: Some(id(call)),
+        attempt: 1,
+        version: 0,
+        body: GateBody::InDoubt(InDoubtBody { why, partial: crate::core::text::Untrusted::default() }),
+        allowed,
     }))
 }
 

@@ -1,5 +1,7 @@
 //! Stopped in the middle: by a person, by a pause, by the end of the process, by what changed meanwhile.
 
+use stepwell::core::call::ToolCallStatus;
+
 use super::*;
 
 /// Waits until a tool is at work.
@@ -441,7 +443,7 @@ fn of_a_run_that_is_cancelled_while_it_is_taken_up_nothing_goes_on_and_nothing_w
         // Nobody has said how the call ended, and nobody waits for it.
         let attempt = over.call(&Key::plain("a")).unwrap().newest().unwrap();
         let call = attempt.tool_use.as_ref().unwrap().call(id(1, 0)).unwrap();
-        assert_eq!(attempt.status_of(call), "in_doubt", "{tool}");
+        assert_eq!(attempt.status_of(call), ToolCallStatus::InDoubt, "{tool}");
     }
 }
 

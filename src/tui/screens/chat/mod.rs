@@ -196,6 +196,7 @@ impl ChatScreen {
             tool: matches!(about, Some(About::Asks(_))),
             going: self.is_answering(),
             rests: matches!(about, Some(About::Failed | About::Unfinished)),
+            stops: waiting_answer(&self.run).is_some_and(Call::stops_as_it_waits),
             document: versions > 0 || self.may_be_written(),
             ..Situation::default()
         }

@@ -308,6 +308,7 @@ impl RunScreen {
             rests: matches!(self.run.status, Status::Paused | Status::Failed),
             tool: self.gate().is_some_and(|gate| gate.tool().is_some()),
             by_model: self.gate().is_some_and(|gate| gate.tool().is_some() && gate.call.is_some()),
+            stops: call.is_some_and(Call::stops_as_it_waits),
             calls: self.shown_tools().is_some(),
             forks: call.is_some_and(|call| !self.run.actions.contains_key(&call.key)),
             ..Situation::default()

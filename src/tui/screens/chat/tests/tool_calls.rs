@@ -58,13 +58,33 @@ fn a_message_is_not_sent_while_the_answer_waits_for_a_decision_and_what_was_type
         let effects = press(&mut screen, &["Esc"]);
         assert!(effects.contains(&Effect::Go(Go::Back)), "{effects:?}");
         assert!(!effects.iter().any(|effect| matches!(effect, Effect::Change(Change::Stop { .. }))), "{effects:?}");
-        let stopped = [Effect::Change(Change::Stop { run: screen.run.id, key: "tidy".parse().unwrap(), again: None })];
-        assert_eq!(press(&mut screen, &["Alt-x"]), stopped, "that has a key of its own");
     }
     let mut screen = open(tools::turn(tools::begun_in(Kind::Instruct), 1, "", &[("files/write", tools::write())]));
     screen.update(Message::Paste("hello there".into()));
     assert_eq!(press(&mut screen, &["Enter"]), []);
     assert!(look(&mut screen, (120, 40)).contains("still answering"), "nothing waits: the model answers");
+}
+
+#[test]
+fn an_answer_that_waits_is_stopped_by_a_key_of_its_own_where_nothing_of_it_runs_or_is_in_doubt() {
+    let mut screen = open(held_up());
+    assert!(look(&mut screen, (120, 40)).contains("Alt-X stop"));
+    let stopped = [Effect::Change(Change::Stop { run: screen.run.id, key: "tidy".parse().unwrap(), again: None })];
+    assert_eq!(press(&mut screen, &["Alt-x"]), stopped);
+    let asking = || {
+        let story = tools::turn(tools::begun_in(Kind::Instruct), 1, "", &[("files/write", tools::write())]);
+        tools::asks_back(tools::called(story, "1.0", "files/write"), "1.0")
+    };
+    for (what, story) in [
+        ("another call runs", tools::waiting_in(Kind::Instruct)),
+        ("the tool runs, and asks", asking()),
+        ("another call is in doubt", tools::doubts(tools::waiting_in(Kind::Instruct), "2.1")),
+    ] {
+        let mut screen = open(story);
+        assert!(look(&mut screen, (120, 40)).contains("Ctrl-R decide"), "{what}");
+        assert!(!look(&mut screen, (120, 40)).contains("Alt-X"), "{what}");
+        assert_eq!(press(&mut screen, &["Alt-x"]), [], "{what}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::core::gate::{Answer, Gate, GateBody, ToolsBody};
 use crate::core::tool::{ToolHints, ToolSpec};
 use crate::tui::effect::Terminal;
 use crate::tui::testing::fingerprint;
-use crate::tui::testing::tools::{NOTES, asks_for, begun, called, id, returned, spec, turn, waiting, write};
+use crate::tui::testing::tools::{NOTES, asks_for, begun, called, doubts, id, returned, spec, turn, waiting, write};
 
 /// A tool is not what it was.
 fn changed(before: ToolSpec, after: ToolSpec) -> Story {
@@ -63,6 +63,23 @@ fn a_tool_call_is_allowed_once_or_for_the_rest_of_the_run_and_a_accepts_nothing(
         assert_eq!((&decision.kind, decision.call), (&kind, Some(id("2.0"))), "{key}");
         // The rule takes what the screen gives.
         waiting().decide(decision);
+    }
+}
+
+#[test]
+fn a_step_that_waits_is_stopped_where_nothing_of_it_runs_or_is_in_doubt() {
+    let mut screen = open(two());
+    assert!(look(&mut screen, (120, 40)).contains("x stop"));
+    let stopped = [Effect::Change(Change::Stop { run: screen.run().id, key: "tidy".parse().unwrap(), again: None })];
+    assert_eq!(press(&mut screen, &["x"]), stopped);
+    for (what, story) in [
+        ("another call runs", called(two(), "1.1", "files/read")),
+        ("another call is in doubt", doubts(called(two(), "1.1", "files/read"), "1.1")),
+    ] {
+        let mut screen = open(story);
+        let picture = look(&mut screen, (120, 40));
+        assert!(picture.contains("call: files/write") && !picture.contains("x stop"), "{what}: {picture}");
+        assert_eq!(press(&mut screen, &["x"]), [], "{what}");
     }
 }
 
